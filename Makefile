@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+#
+# A thin skin over Meson: each target is one command that could be typed by hand.
+# What is built lies in build/; the configurations that `make check` tries lie in build-check/.
+
+BUILD ?= build
+MESON_FLAGS ?=
+STRESS_SECONDS ?= 20
+FUZZ_SECONDS ?= 30
+DESTDIR ?=
+
+.DEFAULT_GOAL := all
+
+.PHONY: all
+all: $(BUILD)/build.ninja	## Build the libraries and the quire program into build/
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(MESON_FLAGS)
+
+.PHONY: run
+run: all	## Put real memory under stress for 20 seconds (STRESS_SECONDS=)
+	$(BUILD)/quire stress --seconds $(STRESS_SECONDS)
+
+.PHONY: test
+test: $(BUILD)/build.ninja	## Build and run the tests in this configuration only
+	meson test -C $(BUILD) --print-errorlogs
+
+.PHONY: check
+check:	## Run every gate: builds, tests, sanitizers, coverage, format, lint (QR_CHECK_FAST=1: the quick ones)
+	@scripts/check
+
+.PHONY: bench
+bench: $(BUILD)/build.ninja	## Build and run the benchmarks
+	@scripts/bench $(BUILD)
+
+.PHONY: fuzz
+fuzz:	## Run each libFuzzer target for FUZZ_SECONDS=30 over its corpus
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+.PHONY: sizes
+sizes:	## Print code, stack and struct sizes, largest first (BASE=revision: what changed since)
+	@scripts/sizes $(BASE)
+
+.PHONY: coverage
+coverage:	## Build with gcov, run the tests, write build-check/coverage.txt
+	@scripts/check coverage
+
+.PHONY: format
+format:	## Rewrite the sources with clang-format
+	@scripts/check-format --fix
+
+.PHONY: tidy
+tidy:	## Run clang-tidy over the sources
+	@scripts/check tidy
+
+.PHONY: install
+install: all	## Install libraries, headers, program, man pages and pkg-config files (DESTDIR=)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+.PHONY: clean
+clean:	## Remove everything that was built
+	rm -rf $(BUILD) build-check build-fuzz build-sizes
+
+.PHONY: help
+help:	## Print this list
+	@sed -n 's/^\([a-z][a-z]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | \
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
