@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire/linux.h - the hosted port: an instance over real memory of a Linux process
+ *
+ * A pool is a memfd (of ordinary or huge pages) with a direct map of all of it; frame n of the
+ * pool is at offset n * QR_PAGE_SIZE.  Page records are backed lazily, CPU numbers come from rseq (or
+ * getcpu), a worker thread does the background work, and where the machine has nodes the pool's
+ * ranges are bound to them.
+ *
+ *	struct qr_linux_config config = { .size = 1 << 30 };
+ *	struct qr_linux_pool *pool;
+ *
+ *	if (qr_linux_open(&config, &pool, &why) < 0) ...
+ *	q = qr_linux_quire(pool);
+ */
+#ifndef QUIRE_LINUX_H
+#define QUIRE_LINUX_H
+
+#include <quire/quire.h>
+
+QR_BEGIN_DECLS
+
+struct qr_linux_pool;
+
+enum qr_linux_backing {
+	QR_LINUX_MEMFD, /* ordinary pages, filled in when touched */
+	QR_LINUX_HUGETLB, /* 2 MiB pages from the host's pool; they must be there */
+	QR_LINUX_NO_MEMORY /* metadata only */
+};
+
+struct qr_linux_config {
+	uint64_t size; /* bytes of one range at pfn 0; 0: machine.ranges describes the memory */
+	enum qr_linux_backing backing;
+	bool prefault; /* touch all memory now */
+	bool no_worker; /* no thread: the caller calls qr_run_pending() */
+	bool usdt; /* fire the USDT probes quire:mm_page_alloc, ... */
+	bool host_nodes; /* take nodes, distances and CPUs' nodes from the host (libnuma) and bind */
+	bool tasks; /* keep a struct qr_task per thread; see qr_linux_task() */
+	/* cpu_node, options, tunables of the machine; nr_cpus 0: the host's.  platform is filled in. */
+	struct qr_config machine;
+	/* Lines of the core; NULL: stderr from warnings up. */
+	void (*log)(void *log_ctx, enum qr_log_level level, const char *line);
+	void *log_ctx;
+};
+
+/*
+ * Returns 0, or with a sentence in *why
+ *	QR_EINVAL	an impossible machine;
+ *	QR_ENOMEM	not enough address space, memory or huge pages;
+ *	QR_EPERM	memfd or node binding is not permitted;
+ *	QR_ENOSYS	the kernel lacks something; the sentence says what.
+ */
+QR_API int qr_linux_open(const struct qr_linux_config *config, struct qr_linux_pool **pool,
+			 struct qr_error_text *why);
+/* Ends the worker, the instance and the memory.  No other thread may still use them. */
+QR_API void qr_linux_close(struct qr_linux_pool *pool);
+
+QR_API struct quire *qr_linux_quire(struct qr_linux_pool *pool);
+/* The direct map and its length in bytes; NULL and 0 for metadata only. */
+QR_API void *qr_linux_base(struct qr_linux_pool *pool, uint64_t *length);
+/* The memfd behind it; -1 for metadata only. */
+QR_API int qr_linux_fd(struct qr_linux_pool *pool);
+/* The calling thread's task record, to set scopes and policies; NULL without config.tasks. */
+QR_API struct qr_task *qr_linux_task(struct qr_linux_pool *pool);
+/* Bytes of metadata and of pool memory that are resident right now. */
+QR_API int qr_linux_resident(struct qr_linux_pool *pool, uint64_t *metadata, uint64_t *memory);
+/* Where CPU numbers come from on this host: "rseq" or "getcpu". */
+QR_API const char *qr_linux_cpu_source(const struct qr_linux_pool *pool);
+
+QR_END_DECLS
+
+#endif /* QUIRE_LINUX_H */
