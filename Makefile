@@ -13,10 +13,12 @@ DESTDIR ?=
 
 .PHONY: all
 all: $(BUILD)/build.ninja	## Build the libraries and the quire program into build/
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) artefacts
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(MESON_FLAGS)
+	@mkdir -p $(BUILD)
+	@echo "meson setup $(BUILD) $(MESON_FLAGS)"
+	@meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 
 .PHONY: run
 run: all	## Put real memory under stress for 20 seconds (STRESS_SECONDS=)
