@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc/pcp.h - per-CPU caches of free pages
+ *
+ * One struct qr_per_cpu_pages for each zone and CPU.  Pages in it are free for their owners but not
+ * for their zone: they are not in nr_free_pages, and their records say PCP.
+ *
+ * Only ever try to lock a cache on the way of an allocation or free: if that fails, somebody else
+ * is at it (a drain, an interrupt, a thread that was moved to this CPU) and the buddy engine serves
+ * directly.
+ */
+#ifndef QR_ALLOC_PCP_H
+#define QR_ALLOC_PCP_H
+
+#include "../base/list.h"
+#include "allocator.h"
+
+/* Lists: 3 types for each of the orders 0..3, then huge pages, not movable and movable. */
+#define QR_NR_LOWORDER_PCP_LISTS (QR_MIGRATE_PCPTYPES * (QR_PAGE_ALLOC_COSTLY_ORDER + 1))
+#define QR_NR_PCP_LISTS (QR_NR_LOWORDER_PCP_LISTS + 2)
+
+#define QR_PCP_BATCH_SCALE_MAX 5
+#define QR_PCP_MIN_HIGH_FRACTION 8
+
+/* Bits of qr_per_cpu_pages.flags. */
+#define QR_PCPF_PREV_FREE_HIGH_ORDER (1u << 0) /* the last free was of order 1..3 */
+#define QR_PCPF_FREE_HIGH_BATCH (1u << 1) /* the CPU's data cache is large: keep a batch */
+
+/* Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h. */
+struct qr_per_cpu_pages {
+	_Alignas(64) struct qr_spinlock lock; /* rank PCP */
+	_Atomic int32_t count; /* P: pages in all lists */
+	_Atomic int32_t high; /* P: more than this is given back; between the next two */
+	_Atomic int32_t high_min, high_max; /* b */
+	_Atomic int32_t batch; /* b: pages moved to or from the zone at once */
+	_Atomic int32_t free_count; /* P: frees in a row, less what was allocated meanwhile */
+	uint8_t flags; /* p */
+	_Atomic uint8_t alloc_factor; /* P: refills double this often, while allocations go on */
+	_Atomic uint8_t expire; /* P: ticks until a remote node's idle cache is drained */
+
+	/* Events, counted under the lock instead of with locked instructions. */
+	_Atomic uint64_t nr_alloc, nr_free; /* P: pages; PGALLOC of this zone, PGFREE */
+	_Atomic uint64_t nr_hit, nr_miss, nr_foreign, nr_local, nr_other; /* P: NUMA events */
+	_Atomic uint64_t hits, refills, drains; /* P: how the cache did */
+	_Atomic uint64_t contended; /* a: trylocks that failed */
+
+	struct qr_list lists[QR_NR_PCP_LISTS]; /* p */
+};
+
+/* Does the cache keep blocks of this order at all? */
+QR_INLINE bool qr__pcp_order_allowed(const struct qr_allocator *alloc, unsigned order)
+{
+	return order <= QR_PAGE_ALLOC_COSTLY_ORDER ||
+	       (order == QR_HPAGE_PMD_ORDER && alloc->huge_pcp);
+}
+
+/* Create and size. */
+void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *pcp);
+int32_t qr_zone_batchsize(const struct qr_zone *zone);
+int32_t qr_zone_highsize(const struct qr_zone *zone, int32_t batch, unsigned high_fraction,
+			 unsigned extra_cpus);
+/* Recompute batch and high of all CPUs' caches of a zone; under QR_RANK_PCP_BATCH_HIGH. */
+void qr_zone_set_pageset_high_and_batch(struct qr_zone *zone, unsigned extra_cpus);
+
+/*
+ * The fast path: a block from the calling CPU's cache, refilled if need be; NULL: the cache was
+ * taken or the zone is empty.  Counts PGALLOC and the NUMA events of a success.
+ */
+struct qr_page *qr_rmqueue_pcplist(struct qr_zone *preferred, struct qr_zone *zone, unsigned order,
+				   enum qr_migratetype type, unsigned alloc_flags);
+
+/*
+ * Up to nr single pages at once from the calling CPU's cache, for bulk allocation.  They still need
+ * preparing.  0: the cache was taken, or nothing is free.
+ */
+unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
+			   enum qr_migratetype type, unsigned alloc_flags, unsigned nr,
+			   struct qr_page **pages);
+
+/*
+ * Put a block whose page records are prepared for freeing into the calling CPU's cache; false:
+ * the cache was taken or must be bypassed, the caller frees to the zone.  Counts PGFREE on success.
+ */
+bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order);
+
+/* Move blocks between cache and zone; refill returns the number of blocks. */
+unsigned qr_rmqueue_bulk(struct qr_zone *zone, unsigned order, unsigned nr, struct qr_list *list,
+			 enum qr_migratetype type, unsigned alloc_flags);
+void qr_free_pcppages_bulk(struct qr_zone *zone, int32_t nr, struct qr_per_cpu_pages *pcp,
+			   unsigned first_list);
+
+/* The periodic work: shrink high, drain what exceeds it, drain idle remote caches. */
+void qr__pcp_decay(struct qr_allocator *alloc);
+/* Drain one CPU's caches, of one zone or (NULL) all. */
+void qr__pcp_drain_cpu(struct qr_allocator *alloc, unsigned cpu, struct qr_zone *zone);
+void qr__drain_all_pages(struct qr_allocator *alloc, struct qr_zone *zone, bool force);
+
+/* Walk every cached block of a zone, all caches locked (for the checker). */
+void qr__pcp_lock_all(struct qr_zone *zone);
+void qr__pcp_unlock_all(struct qr_zone *zone);
+
+#endif /* QR_ALLOC_PCP_H */

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frames/frames.h - what memory exists: records, pageblocks, sections, nodes
+ *
+ * The map of memory has three resolutions:
+ *
+ *	extent		a run of frames of one kind, node and zone; sorted; says what a pfn is
+ *	section		2^section_order frames: present and online, or not
+ *	pageblock	2^QR_PAGEBLOCK_ORDER frames that share a migratetype
+ *
+ * Everything is found by arithmetic from base_pfn, the first pfn of the first section.  An index is
+ * a pfn less base_pfn; it fits 32 bits, so one instance spans at most 2^32 - 2 frames (16 TiB of
+ * 4 KiB pages).
+ *
+ * Letters as in zone.h; s - changed under QR_RANK_ZONELISTS (hotplug), read by anyone.
+ */
+#ifndef QR_FRAMES_FRAMES_H
+#define QR_FRAMES_FRAMES_H
+
+#include "../base/assert.h"
+#include "../base/bitmap.h"
+#include "zone.h"
+
+/*
+ * A pageblock's record.  The migratetype is kept so that a zeroed record says MOVABLE, the type of
+ * fresh memory.  Isolation is a bit of its own: the former type stays beneath it.
+ */
+struct qr_pageblock {
+	_Atomic uint32_t bits; /* z: QR_PB_...; read by anyone */
+	uint32_t engine; /* z: the buddy engine's own */
+};
+
+#define QR_PB_TYPE_MASK 0x7u /* migratetype XOR MOVABLE, isolation apart */
+#define QR_PB_ISOLATE 0x8u
+#define QR_PB_SKIP 0x10u /* compaction found nothing here lately */
+
+struct qr_extent {
+	qr_pfn_t start_pfn, end_pfn;
+	int nid;
+	enum qr_zone_type zone;
+	enum qr_range_kind kind;
+};
+
+struct qr_frames {
+	struct qr_base base;
+
+	struct qr_page *pages; /* c: record of base_pfn + i at [i] */
+	struct qr_pageblock *pageblocks; /* c */
+	_Atomic uint64_t *section_online; /* s: bitmap */
+	qr_pfn_t base_pfn, end_pfn; /* c: section-aligned span of the whole instance */
+	unsigned section_order; /* c */
+	struct qr_extent *extents; /* c */
+	unsigned nr_extents; /* c */
+
+	struct qr_node *nodes; /* c: nr_nodes of them, each with all its zones */
+	unsigned nr_nodes; /* c */
+	uint8_t *distance; /* c: nr_nodes squared */
+	int *cpu_node; /* c */
+	_Atomic uint64_t node_states[QR_NR_NODE_STATES]; /* s: nodemasks */
+
+	struct qr_spinlock zonelists_lock; /* rank ZONELISTS */
+	_Atomic uint64_t zonelist_seq; /* odd: being rebuilt */
+	enum qr_zone_type movable_zone; /* c: the zone that zone Movable was carved from */
+	bool have_zone[QR_NR_ZONES]; /* c: this zone type exists on the machine at all */
+
+	_Atomic bool mobility_disabled; /* too little memory to group by mobility */
+	bool shuffle; /* c */
+	unsigned guard_minorder; /* c */
+};
+
+static inline struct qr_frames *qr__frames(struct quire *q)
+{
+	return (struct qr_frames *)(void *)q;
+}
+
+/* Pfns, indices and records ---------------------------------------------------------------- */
+
+QR_INLINE uint32_t qr__page_index(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return (uint32_t)(page - frames->pages);
+}
+
+QR_INLINE qr_pfn_t qr__page_pfn(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return frames->base_pfn + (qr_pfn_t)(page - frames->pages);
+}
+
+/* The record of a pfn that is known to be inside the instance's span. */
+QR_INLINE struct qr_page *qr__pfn_page(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return &frames->pages[pfn - frames->base_pfn];
+}
+
+QR_INLINE bool qr__pfn_in_span(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return pfn - frames->base_pfn < frames->end_pfn - frames->base_pfn;
+}
+
+/* Is there a page at pfn whose section is online?  (It may still be a hole inside the section.) */
+bool qr__pfn_online(const struct qr_frames *frames, qr_pfn_t pfn);
+
+/* The extent that holds pfn; NULL: a hole. */
+const struct qr_extent *qr__extent_of(const struct qr_frames *frames, qr_pfn_t pfn);
+
+/* The zone of any pfn, by its extent; NULL: a hole.  Slow: for heads read page->zone_id. */
+struct qr_zone *qr__pfn_zone(const struct qr_frames *frames, qr_pfn_t pfn);
+
+QR_INLINE struct qr_zone *qr__zone_by_id(const struct qr_frames *frames, unsigned id)
+{
+	return &frames->nodes[id / QR_NR_ZONES].zones[id % QR_NR_ZONES];
+}
+
+/* The zone of a page whose record speaks (type is not NONE). */
+QR_INLINE struct qr_zone *qr__page_zone(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return qr__zone_by_id(frames, page->zone_id);
+}
+
+/* The links of page records, for base/list.h. */
+QR_INLINE struct qr_links qr__page_links(const struct qr_frames *frames)
+{
+	return (struct qr_links){.base = &frames->pages[0].link, .stride = sizeof(struct qr_page)};
+}
+
+/* Turn a pointer from outside into a record of this instance; NULL: it is none. */
+struct qr_page *qr__page_validate(const struct qr_frames *frames, const struct qr_page *page);
+
+/* The head of the compound page a record belongs to; itself if it is none. */
+QR_INLINE struct qr_page *qr__compound_head(const struct qr_frames *frames, struct qr_page *page)
+{
+	return qr__page_type(page) == QR_PT_TAIL ? &frames->pages[page->link.next] : page;
+}
+
+/* Pageblocks ------------------------------------------------------------------------------- */
+
+QR_INLINE struct qr_pageblock *qr__pageblock(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return &frames->pageblocks[(pfn >> QR_PAGEBLOCK_ORDER) -
+				   (frames->base_pfn >> QR_PAGEBLOCK_ORDER)];
+}
+
+QR_INLINE qr_pfn_t qr__pageblock_start(qr_pfn_t pfn)
+{
+	return pfn & ~(QR_PAGEBLOCK_NR_PAGES - 1);
+}
+
+/* The type as the allocator sees it: ISOLATE while isolated. */
+QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	uint32_t bits = atomic_load_explicit(&qr__pageblock(frames, pfn)->bits,
+					     memory_order_relaxed);
+
+	if (bits & QR_PB_ISOLATE)
+		return QR_MIGRATE_ISOLATE;
+	return (enum qr_migratetype)((bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE);
+}
+
+/* The type beneath an isolation. */
+enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, qr_pfn_t pfn);
+
+/*
+ * Set a pageblock's type: what lies beneath an isolation stays isolated.  While mobility grouping is
+ * disabled the plain types are stored as UNMOVABLE.  Only the record changes; moving the free
+ * pages along is the buddy engine's.
+ */
+void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)
+	QR_REQUIRES(zone->lock);
+void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool isolate)
+	QR_REQUIRES(zone->lock);
+
+bool qr__pageblock_skip(const struct qr_frames *frames, qr_pfn_t pfn);
+void qr__pageblock_skip_set(struct qr_frames *frames, qr_pfn_t pfn, bool skip);
+
+/* Is the whole pageblock around pfn inside the zone's span? */
+bool qr__pageblock_in_zone(const struct qr_zone *zone, qr_pfn_t pfn);
+
+QR_INLINE bool qr__type_mergeable(enum qr_migratetype type)
+{
+	return type < QR_MIGRATE_PCPTYPES;
+}
+
+/* Zones ------------------------------------------------------------------------------------ */
+
+QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
+	QR_ACQUIRES(zone->lock) QR_NO_LOCK_ANALYSIS
+{
+	struct qr_base *base = &zone->frames->base;
+	unsigned long irqs = qr__irq_save(base);
+	bool waited = qr__lock_contended(base, &zone->lock);
+
+	qr__bump(&zone->nr_locks, 1);
+	if (qr__unlikely(waited))
+		qr__bump(&zone->nr_lock_waits, 1);
+	return irqs;
+}
+
+QR_INLINE void qr__zone_unlock(struct qr_zone *zone, unsigned long irqs)
+	QR_RELEASES(zone->lock) QR_NO_LOCK_ANALYSIS
+{
+	struct qr_base *base = &zone->frames->base;
+
+	qr__unlock(base, &zone->lock);
+	qr__irq_restore(base, irqs);
+}
+
+/* All zones, populated or not, from node 0's DMA on. */
+#define qr__for_each_zone(frames, zone) \
+	for (unsigned id__ = 0; id__ < (frames)->nr_nodes * QR_NR_ZONES && \
+				((zone) = qr__zone_by_id((frames), id__), true); \
+	     id__++)
+
+/* Nodes, node states, zonelists ------------------------------------------------------------ */
+
+QR_INLINE struct qr_node *qr__node(const struct qr_frames *frames, int nid)
+{
+	return &frames->nodes[nid];
+}
+
+QR_INLINE bool qr__node_is(const struct qr_frames *frames, int nid, enum qr_node_state state)
+{
+	return atomic_load_explicit(&frames->node_states[state], memory_order_relaxed) >> nid & 1;
+}
+
+QR_INLINE unsigned qr__node_distance(const struct qr_frames *frames, int from, int to)
+{
+	return frames->distance[(unsigned)from * frames->nr_nodes + (unsigned)to];
+}
+
+/* The node of the CPU the caller seems to run on. */
+QR_INLINE int qr__numa_node(const struct qr_frames *frames)
+{
+	return frames->cpu_node[qr__cpu_racy(&frames->base)];
+}
+
+/* Recompute node states from what the zones hold, then all zonelists.  Hotplug calls it, too. */
+void qr__zonelists_rebuild(struct qr_frames *frames);
+
+QR_INLINE uint64_t qr__zonelist_seq(const struct qr_frames *frames)
+{
+	return atomic_load_explicit(&frames->zonelist_seq, memory_order_acquire);
+}
+
+/* The first entry from @ref on with zone_idx <= highest and node in *mask (NULL: any). */
+QR_INLINE struct qr_zoneref *qr__zoneref_next(struct qr_zoneref *ref, enum qr_zone_type highest,
+					      const qr_nodemask_t *mask, struct qr_zone **zone)
+{
+	for (;; ref++) {
+		struct qr_zone *z = atomic_load_explicit(&ref->zone, memory_order_acquire);
+
+		*zone = z;
+		if (!z || (z->type <= highest && (!mask || *mask >> z->nid & 1)))
+			return ref;
+	}
+}
+
+#define qr__for_each_zone_zonelist(ref, zone, start, highest, mask) \
+	for ((ref) = qr__zoneref_next((start), (highest), (mask), &(zone)); (zone); \
+	     (ref) = qr__zoneref_next((ref) + 1, (highest), (mask), &(zone)))
+
+/* Releasing fresh memory ------------------------------------------------------------------- */
+
+/*
+ * Visit the RAM of a zone in runs that are still fresh: [*from, end) of one extent, cut at section
+ * boundaries.  Used by the release of memory at creation and by deferred growth.  False: no more.
+ */
+bool qr__zone_next_fresh(const struct qr_zone *zone, qr_pfn_t *start_pfn, qr_pfn_t *end_pfn);
+
+/* Make the record of a frame that begins to head a block valid. */
+QR_INLINE void qr__page_init_head(struct qr_page *page, const struct qr_zone *zone)
+{
+	page->zone_id = zone->id;
+}
+
+#endif /* QR_FRAMES_FRAMES_H */

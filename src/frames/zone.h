@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frames/zone.h - zones, nodes and zonelists: the facts
+ *
+ * A zone is where frames of one node wait that are good for the same uses.  This record holds what
+ * is known of it; what is done with it is decided elsewhere: the free lists belong to the buddy
+ * engine (zone->buddy), the caches to alloc/pcp.c (zone->pcp), the watermarks to alloc/watermark.c.
+ *
+ * Sizes: spanned = end - start with holes; present = spanned - holes; managed = present - reserved.
+ * Watermarks, batch sizes and ratios are computed from managed.
+ *
+ * Letters: c - constant after creation; z - written under zone->lock, read by anyone (relaxed);
+ * t - written under the tunables' lock, read by anyone; b - under the pcp_batch_high lock; a - atomic.
+ */
+#ifndef QR_FRAMES_ZONE_H
+#define QR_FRAMES_ZONE_H
+
+#include "../base/base.h"
+#include "page.h"
+
+struct qr_buddy_ops; /* buddy/engine.h */
+struct qr_per_cpu_pages; /* alloc/pcp.h */
+struct qr_frames; /* frames.h */
+struct qr_node;
+
+/* Bits of zone->flags. */
+#define QR_ZONE_BOOSTED_WATERMARK (1u << 0) /* boosted since kswapd was last woken for it */
+#define QR_ZONE_RECLAIM_ACTIVE (1u << 1) /* kswapd works here: caches shrink */
+#define QR_ZONE_BELOW_HIGH (1u << 2) /* free pages fell below the high mark: caches shrink */
+
+struct qr_zone {
+	/* Read by every request, written seldom. */
+	_Atomic uint64_t watermark[QR_NR_WMARK]; /* t: without boost */
+	_Atomic uint64_t watermark_boost; /* z */
+	_Atomic uint64_t lowmem_reserve[QR_NR_ZONES]; /* t: [j]: kept from requests that may use zone j */
+	struct qr_per_cpu_pages *pcp; /* c: one for each CPU */
+	const struct qr_buddy_ops *ops; /* c */
+	void *buddy; /* c: the engine's state, under zone->lock by its rules */
+	struct qr_frames *frames; /* c */
+	struct qr_node *node; /* c */
+	int nid; /* c */
+	enum qr_zone_type type; /* c */
+	uint16_t id; /* c: nid * QR_NR_ZONES + type */
+	_Atomic uint32_t flags; /* a: QR_ZONE_... */
+
+	_Atomic uint64_t start_pfn; /* z */
+	_Atomic uint64_t spanned_pages; /* z */
+	_Atomic uint64_t present_pages; /* z */
+	_Atomic uint64_t managed_pages; /* a */
+	_Atomic uint64_t cma_pages; /* z */
+	uint64_t present_early_pages; /* c */
+	_Atomic uint64_t percpu_drift_mark; /* t */
+	_Atomic uint32_t stat_threshold; /* t */
+
+	/* Sizes that all CPUs' caches of this zone share. */
+	_Atomic int32_t pcp_batch, pcp_high_min, pcp_high_max; /* b */
+
+	/* Deferred initialisation: frames of the zone's extents from here on have no records yet. */
+	_Atomic uint64_t deferred_pfn; /* z: QR_PFN_NONE when all is done */
+	_Atomic uint64_t nr_deferred; /* z */
+
+	/* Written by every refill and drain. */
+	_Alignas(64) struct qr_spinlock lock; /* rank ZONE; taken with interrupts masked */
+	_Atomic uint64_t nr_free_pages; /* z: all lists but ISOLATE */
+	_Atomic uint64_t nr_free_cma; /* z */
+	_Atomic uint64_t nr_free_highatomic; /* z */
+	_Atomic uint64_t nr_reserved_highatomic; /* z */
+	_Atomic uint64_t nr_isolate_pageblock; /* z */
+	_Atomic uint64_t nr_locks, nr_lock_waits; /* z: acquisitions, and how many had to wait */
+};
+
+/* kswapd's and the NUMA statistics' place. */
+struct qr_node {
+	struct qr_frames *frames; /* c */
+	int nid; /* c */
+	struct qr_zone zones[QR_NR_ZONES];
+	struct qr_zoneref *zonelist; /* l: fallback list; ends with zone NULL */
+	struct qr_zoneref *zonelist_thisnode; /* l: own zones only */
+	_Atomic uint64_t min_unmapped_pages, min_slab_pages; /* t */
+	_Atomic uint64_t totalreserve_pages; /* t */
+
+	/* What kswapd is asked for; see alloc/kswapd.c. */
+	struct qr_work kswapd;
+	_Atomic int32_t kswapd_order; /* a: highest order asked for; -1: none */
+	_Atomic int32_t kswapd_highest_zoneidx; /* a: highest zone asked for; -1: none */
+	_Atomic uint32_t kswapd_failures; /* a: passes in a row that reclaimed nothing */
+};
+
+/*
+ * Zonelists are read without a lock and rebuilt in place under QR_RANK_ZONELISTS with
+ * qr_frames.zonelist_seq odd; a request that is about to fail looks whether the sequence moved.
+ */
+struct qr_zoneref {
+	struct qr_zone *_Atomic zone;
+	_Atomic uint32_t zone_idx; /* enum qr_zone_type */
+};
+
+QR_INLINE uint64_t qr__read(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+QR_INLINE void qr__write(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+/* Add under the lock that guards writing: no locked instruction. */
+QR_INLINE void qr__bump(_Atomic uint64_t *counter, uint64_t nr)
+{
+	qr__write(counter, qr__read(counter) + nr);
+}
+
+/* Lock a zone, interrupts masked; the doors through which all of the core goes. */
+QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone);
+QR_INLINE void qr__zone_unlock(struct qr_zone *zone, unsigned long irqs);
+
+/*
+ * A free block of @nr pages and type @type came to (nr > 0) or left (nr < 0) a free list.  The one
+ * door to the counts of free pages; see reference of accounting in ARCHITECTURE.md.
+ */
+QR_INLINE void qr__zone_account_free(struct qr_zone *zone, int64_t nr, enum qr_migratetype type)
+{
+	if (type == QR_MIGRATE_ISOLATE)
+		return;
+	qr__bump(&zone->nr_free_pages, (uint64_t)nr);
+	if (type == QR_MIGRATE_CMA)
+		qr__bump(&zone->nr_free_cma, (uint64_t)nr);
+	else if (type == QR_MIGRATE_HIGHATOMIC)
+		qr__bump(&zone->nr_free_highatomic, (uint64_t)nr);
+}
+
+QR_INLINE uint64_t qr__zone_start(const struct qr_zone *zone)
+{
+	return qr__read(&zone->start_pfn);
+}
+
+QR_INLINE uint64_t qr__zone_end(const struct qr_zone *zone)
+{
+	return qr__read(&zone->start_pfn) + qr__read(&zone->spanned_pages);
+}
+
+QR_INLINE bool qr__zone_spans(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	return pfn - qr__zone_start(zone) < qr__read(&zone->spanned_pages);
+}
+
+QR_INLINE bool qr__zone_populated(const struct qr_zone *zone)
+{
+	return qr__read(&zone->present_pages) != 0;
+}
+
+QR_INLINE bool qr__zone_flag(const struct qr_zone *zone, uint32_t flag)
+{
+	return (atomic_load_explicit(&zone->flags, memory_order_relaxed) & flag) != 0;
+}
+
+QR_INLINE void qr__zone_flag_set(struct qr_zone *zone, uint32_t flag)
+{
+	if (!qr__zone_flag(zone, flag))
+		atomic_fetch_or_explicit(&zone->flags, flag, memory_order_relaxed);
+}
+
+QR_INLINE void qr__zone_flag_clear(struct qr_zone *zone, uint32_t flag)
+{
+	if (qr__zone_flag(zone, flag))
+		atomic_fetch_and_explicit(&zone->flags, ~flag, memory_order_relaxed);
+}
+
+/* A watermark as requests see it: with the boost. */
+QR_INLINE uint64_t qr__wmark_pages(const struct qr_zone *zone, enum qr_watermark mark)
+{
+	return qr__read(&zone->watermark[mark]) + qr__read(&zone->watermark_boost);
+}
+
+#endif /* QR_FRAMES_ZONE_H */
