@@ -340,8 +340,11 @@ struct qr_fail_page_alloc {
 	unsigned min_order; /* only from this order on */
 	bool ignore_gfp_highmem; /* spare requests with HIGHMEM */
 	bool ignore_gfp_wait; /* spare requests with DIRECT_RECLAIM */
+	uint64_t skip; /* the first so many eligible allocations are spared; interval counts from there */
 };
 QR_API void qr_fail_page_alloc_set(struct quire *q, const struct qr_fail_page_alloc *attr);
+/* How many eligible allocations there were since qr_fail_page_alloc_set() gave an interval. */
+QR_API uint64_t qr_fail_page_alloc_seen(const struct quire *q);
 
 QR_END_DECLS
 
