@@ -198,7 +198,9 @@ struct qr_frame_info {
 	bool hwpoison, reported, skip;
 };
 
-/* What is at pfn, as far as can be told without stopping others.  0, or QR_ENOENT: no such frame. */
+/*
+ * What is at pfn, as far as can be told without stopping others.  0, or QR_ENOENT: no such frame.
+ */
 QR_API int qr_frame_info_racy(const struct quire *q, qr_pfn_t pfn, struct qr_frame_info *info);
 
 /* What a pageblock holds, for maps. */
@@ -206,7 +208,8 @@ struct qr_pageblock_info {
 	qr_pfn_t start_pfn;
 	enum qr_migratetype migratetype;
 	bool isolated, skip;
-	unsigned nr_free, nr_pcp, nr_allocated, nr_reserved, nr_absent; /* pages; their sum is whole */
+	/* pages; their sum is whole */
+	unsigned nr_free, nr_pcp, nr_allocated, nr_reserved, nr_absent;
 };
 
 /* Call visit for each pageblock of a zone until it returns non-zero; returns that, or 0. */
@@ -215,9 +218,9 @@ QR_API int qr_for_each_pageblock(struct quire *q, int nid, enum qr_zone_type typ
 				 void *arg);
 
 /*
- * Call visit for each free block of a zone, type by type, order by order, in the order of the lists,
- * until it returns non-zero; returns that, or 0.  Under the zone's lock: visit must be brief and
- * not call the instance.
+ * Call visit for each free block of a zone, type by type, order by order, in the order of the
+ * lists, until it returns non-zero; returns that, or 0.  Under the zone's lock: visit must be brief
+ * and not call the instance.
  */
 QR_API int qr_for_each_free_block(struct quire *q, int nid, enum qr_zone_type type,
 				  int (*visit)(void *arg, qr_pfn_t pfn, unsigned order,

@@ -3,8 +3,8 @@
  * quire/linux.h - the hosted port: an instance over real memory of a Linux process
  *
  * A pool is a memfd (of ordinary or huge pages) with a direct map of all of it; frame n of the
- * pool is at offset n * QR_PAGE_SIZE.  Page records are backed lazily, CPU numbers come from rseq (or
- * getcpu), a worker thread does the background work, and where the machine has nodes the pool's
+ * pool is at offset n * QR_PAGE_SIZE.  Page records are backed lazily, CPU numbers come from rseq
+ * (or getcpu), a worker thread does the background work, and where the machine has nodes the pool's
  * ranges are bound to them.
  *
  *	struct qr_linux_config config = { .size = 1 << 30 };
@@ -34,9 +34,13 @@ struct qr_linux_config {
 	bool prefault; /* touch all memory now */
 	bool no_worker; /* no thread: the caller calls qr_run_pending() */
 	bool usdt; /* fire the USDT probes quire:mm_page_alloc, ... */
-	bool host_nodes; /* take nodes, distances and CPUs' nodes from the host (libnuma) and bind */
+	/* take nodes, distances and CPUs' nodes from the host (libnuma) and bind */
+	bool host_nodes;
 	bool tasks; /* keep a struct qr_task per thread; see qr_linux_task() */
-	/* cpu_node, options, tunables of the machine; nr_cpus 0: the host's.  platform is filled in. */
+	/*
+	 * cpu_node, options, tunables of the machine; nr_cpus 0: the host's.  platform is filled
+	 * in.
+	 */
 	struct qr_config machine;
 	/* Lines of the core; NULL: stderr from warnings up. */
 	void (*log)(void *log_ctx, enum qr_log_level level, const char *line);

@@ -13,7 +13,8 @@
  * ends in the out-of-memory callback.
  *
  * Context: a request without QR___GFP_DIRECT_RECLAIM never waits and may be made in any context but
- * from inside a hook; one with it may call the reclaim callbacks.  Frees may be done in any context.
+ * from inside a hook; one with it may call the reclaim callbacks.  Frees may be done in any
+ * context.
  *
  * Misuse: a free of a page that is not in use, of the wrong order, of a tail page or of something
  * that is not a page of this instance is reported through the log hook and changes nothing; the
@@ -47,7 +48,8 @@ struct qr_mempolicy {
 };
 
 /* What a task is at the moment: flags of struct qr_task. */
-#define QR_TASK_MEMALLOC (1u << 0) /* frees memory for others: may use all reserves, never reclaims */
+/* frees memory for others: may use all reserves, never reclaims */
+#define QR_TASK_MEMALLOC (1u << 0)
 #define QR_TASK_MEMALLOC_NOIO (1u << 1) /* scope: requests lose IO and FS */
 #define QR_TASK_MEMALLOC_NOFS (1u << 2) /* scope: requests lose FS */
 #define QR_TASK_MEMALLOC_PIN (1u << 3) /* scope: requests lose MOVABLE */
@@ -89,7 +91,9 @@ QR_API struct qr_page *qr_alloc_pages_node(struct quire *q, int nid, qr_gfp_t gf
 QR_API struct qr_page *qr___alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order,
 					int preferred_nid, const qr_nodemask_t *nodemask);
 
-/* Under a given policy.  il_index: the page's place in an interleaved object, or QR_NO_INTERLEAVE. */
+/*
+ * Under a given policy.  il_index: the page's place in an interleaved object, or QR_NO_INTERLEAVE.
+ */
 #define QR_NO_INTERLEAVE (~UINT64_C(0))
 QR_API struct qr_page *qr_alloc_pages_mpol(struct quire *q, qr_gfp_t gfp, unsigned order,
 					   const struct qr_mempolicy *policy, uint64_t il_index);
@@ -106,8 +110,9 @@ QR_API unsigned qr_alloc_pages_bulk(struct quire *q, qr_gfp_t gfp, int preferred
 				    struct qr_page **pages);
 
 /*
- * Just enough single pages for size bytes, contiguous; what the block had beyond that is freed at once.
- * COMP and HIGHMEM make no sense here: they are reported and ignored.  Free with the same size.
+ * Just enough single pages for size bytes, contiguous; what the block had beyond that is freed at
+ * once.  COMP and HIGHMEM make no sense here: they are reported and ignored.  Free with the same
+ * size.
  */
 QR_API struct qr_page *qr_alloc_pages_exact(struct quire *q, size_t size, qr_gfp_t gfp);
 QR_API void qr_free_pages_exact(struct quire *q, struct qr_page *page, size_t size);
@@ -287,7 +292,8 @@ struct qr_reclaim_request {
  */
 struct qr_reclaim_ops {
 	/* Reclaim for this request; the number of pages that came free. */
-	uint64_t (*direct_reclaim)(void *ctx, struct quire *q, const struct qr_reclaim_request *req);
+	uint64_t (*direct_reclaim)(void *ctx, struct quire *q,
+				   const struct qr_reclaim_request *req);
 
 	/* Compact for this request (order > 0); may leave the page it made in *captured. */
 	enum qr_compact_result (*direct_compact)(void *ctx, struct quire *q,
@@ -307,8 +313,8 @@ struct qr_reclaim_ops {
 	uint64_t (*reclaimable_pages)(void *ctx, struct quire *q, struct qr_zone *zone);
 
 	/* Would compaction of this zone for @order have a chance with @nr_free pages? */
-	bool (*compaction_suitable)(void *ctx, struct quire *q, struct qr_zone *zone, unsigned order,
-				    uint64_t nr_free);
+	bool (*compaction_suitable)(void *ctx, struct quire *q, struct qr_zone *zone,
+				    unsigned order, uint64_t nr_free);
 
 	/* A zone lacks pages of @order: wake the background compactor.  May not wait. */
 	void (*wake_kcompactd)(void *ctx, struct quire *q, int nid, unsigned order,
@@ -340,7 +346,8 @@ struct qr_fail_page_alloc {
 	unsigned min_order; /* only from this order on */
 	bool ignore_gfp_highmem; /* spare requests with HIGHMEM */
 	bool ignore_gfp_wait; /* spare requests with DIRECT_RECLAIM */
-	uint64_t skip; /* the first so many eligible allocations are spared; interval counts from there */
+	/* the first so many eligible allocations are spared; interval counts from there */
+	uint64_t skip;
 };
 QR_API void qr_fail_page_alloc_set(struct quire *q, const struct qr_fail_page_alloc *attr);
 /* How many eligible allocations there were since qr_fail_page_alloc_set() gave an interval. */

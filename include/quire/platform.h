@@ -2,16 +2,18 @@
 /*
  * quire/platform.h - everything the core asks of the ground it stands on
  *
- * A port fills in one struct qr_platform.  Every hook may be NULL but those marked "required"; the comment says what
- * the core does without it.  Each hook's contract answers four questions: what it does, what it receives, what it may
- * return, and in which context it is called.  ctx is the ctx field of the struct, unless another is named.
+ * A port fills in one struct qr_platform.  Every hook may be NULL but those marked "required"; the
+ * comment says what the core does without it.  Each hook's contract answers four questions: what it
+ * does, what it receives, what it may return, and in which context it is called.  ctx is the ctx
+ * field of the struct, unless another is named.
  *
  * Contexts, from the freest to the strictest:
  *
  *	task	no lock of the core is held; the hook may wait
- *	pinned	the calling thread is on the CPU that cpu_pin() named, a per-CPU cache may be locked: do not wait, do not call
- *		back into the instance
- *	locked	a zone may be locked and interrupts masked: be brief, do not wait, do not call back into the instance
+ *	pinned	the calling thread is on the CPU that cpu_pin() named, a per-CPU cache may be
+ *		locked: do not wait, do not call back into the instance
+ *	locked	a zone may be locked and interrupts masked: be brief, do not wait, do not call back
+ *		into the instance
  */
 #ifndef QUIRE_PLATFORM_H
 #define QUIRE_PLATFORM_H
@@ -26,9 +28,15 @@ enum qr_log_level { QR_LOG_ERR, QR_LOG_WARN, QR_LOG_INFO, QR_LOG_DEBUG };
 
 /* What keeps two threads from using one CPU's cache at once. */
 enum qr_cpu_model {
-	QR_CPU_SMP, /* pinning forbids preemption, or is absent and the cache's trylock sorts it out */
-	QR_CPU_RT, /* pinning forbids only migration to another CPU: the owner of a cache can be preempted */
-	QR_CPU_UP /* one CPU: trylocks mask interrupts instead, since nothing but an interrupt can come between */
+	/* pinning forbids preemption, or is absent and the cache's trylock sorts it out */
+	QR_CPU_SMP,
+	/* pinning forbids only migration to another CPU: the owner of a cache can be preempted */
+	QR_CPU_RT,
+	/*
+	 * one CPU: trylocks mask interrupts instead, since nothing but an interrupt can come
+	 * between
+	 */
+	QR_CPU_UP
 };
 
 /* Room for the locks one thread may hold at once; only the core looks inside. */
@@ -47,56 +55,66 @@ struct qr_platform {
 	enum qr_cpu_model cpu_model;
 
 	/*
-	 * The number of the CPU the caller runs on, 0 <= n < the configured number.  NULL: always 0.
-	 * Context: any; called on every allocation and free, so it should cost a nanosecond.  The answer may be stale by
-	 * the time it is used unless cpu_pin is given.
+	 * The number of the CPU the caller runs on, 0 <= n < the configured number.  NULL: always
+	 * 0.
+	 * Context: any; called on every allocation and free, so it should cost a nanosecond.  The
+	 * answer may be stale by the time it is used unless cpu_pin is given.
 	 */
 	unsigned (*cpu_id)(void *ctx);
 
 	/*
-	 * Keep the caller on its CPU until cpu_unpin, and return the number of that CPU.  SMP: no preemption; RT: no
-	 * migration.  NULL: cpu_id is used and nothing is pinned.  Pins nest.
+	 * Keep the caller on its CPU until cpu_unpin, and return the number of that CPU.  SMP: no
+	 * preemption; RT: no migration.  NULL: cpu_id is used and nothing is pinned.  Pins nest.
 	 * Context: any.
 	 */
 	unsigned (*cpu_pin)(void *ctx);
 	void (*cpu_unpin)(void *ctx);
 
 	/*
-	 * Mask interrupts on this CPU and return the former state, which irq_restore takes back.  NULL: there are none.
-	 * Context: any; taken around each spin lock that an interrupt handler may want, and around UP trylocks.
+	 * Mask interrupts on this CPU and return the former state, which irq_restore takes back.
+	 * NULL: there are none.
+	 * Context: any; taken around each spin lock that an interrupt handler may want, and around
+	 * UP trylocks.
 	 */
 	unsigned long (*irq_save)(void *ctx);
 	void (*irq_restore)(void *ctx, unsigned long state);
 
 	/*
-	 * The pointer through which the bytes of frame pfn can be reached, until the next call; the frames of one block of any
-	 * order are contiguous from there.  NULL hook: a metadata-only instance; nothing is zeroed, poisoned or copied.
+	 * The pointer through which the bytes of frame pfn can be reached, until the next call; the
+	 * frames of one block of any order are contiguous from there.  NULL hook: a metadata-only
+	 * instance; nothing is zeroed, poisoned or copied.
 	 * NULL result: this frame has no mapping (HighMem); it is treated likewise.
 	 * Context: task or pinned.
 	 */
 	void *(*page_address)(void *ctx, qr_pfn_t pfn);
 
 	/*
-	 * The reverse of page_address: which frame holds this byte?  QR_PFN_NONE: none of the pool.  NULL
-	 * hook: functions that take addresses refuse them.
+	 * The reverse of page_address: which frame holds this byte?  QR_PFN_NONE: none of the pool.
+	 * NULL hook: functions that take addresses refuse them.
 	 * Context: any.
 	 */
 	qr_pfn_t (*address_to_pfn)(void *ctx, const void *address);
 
-	/* Nanoseconds since some fixed moment; never goes back.  NULL: time stands still at 0.  Context: any. */
+	/*
+	 * Nanoseconds since some fixed moment; never goes back.  NULL: time stands still at 0.
+	 * Context: any.
+	 */
 	uint64_t (*clock_ns)(void *ctx);
 
 	/*
-	 * "Call qr_run_pending() by this time of clock_ns, from task context."  Later calls may name an earlier or a later time;
-	 * the earliest not yet served counts.  NULL: the owner calls qr_run_pending() now and then by himself.
+	 * "Call qr_run_pending() by this time of clock_ns, from task context."  Later calls may
+	 * name an earlier or a later time; the earliest not yet served counts.  NULL: the owner
+	 * calls qr_run_pending() now and then by himself.
 	 * Context: locked.
 	 */
 	void (*run_by)(void *ctx, uint64_t time_ns);
 
 	/*
-	 * A spinning or retrying thread has nothing to do for now: pause, yield, or sleep for a moment.  @spins says how often in
-	 * a row it has asked.  NULL: the processor's pause instruction.
-	 * Context: pinned or locked (another lock may be held), so do not wait for anything but time.
+	 * A spinning or retrying thread has nothing to do for now: pause, yield, or sleep for a
+	 * moment.  @spins says how often in a row it has asked.  NULL: the processor's pause
+	 * instruction.
+	 * Context: pinned or locked (another lock may be held), so do not wait for anything but
+	 * time.
 	 */
 	void (*relax)(void *ctx, unsigned spins);
 
@@ -107,30 +125,33 @@ struct qr_platform {
 	void (*log)(void *ctx, enum qr_log_level level, const char *line);
 
 	/*
-	 * An assertion or check of the core failed and it cannot go on; must not return.  Only debug assertions come here; misuse that
-	 * can be contained is logged instead.  NULL: the processor's trap instruction.
+	 * An assertion or check of the core failed and it cannot go on; must not return.  Only
+	 * debug assertions come here; misuse that can be contained is logged instead.  NULL: the
+	 * processor's trap instruction.
 	 * Context: any.
 	 */
 	void (*panic)(void *ctx, const char *line);
 
 	/*
-	 * What is known of the calling task (scopes, cpuset, policy); NULL result: an ordinary task.  The struct must stay valid
-	 * until the call into the core returns.  NULL hook: every caller is an ordinary task.
+	 * What is known of the calling task (scopes, cpuset, policy); NULL result: an ordinary
+	 * task.  The struct must stay valid until the call into the core returns.  NULL hook: every
+	 * caller is an ordinary task.
 	 * Context: any.
 	 */
 	struct qr_task *(*current_task)(void *ctx);
 
 	/*
-	 * Only called where the core is built with QR_DEBUG: a place where another CPU might come between (before a lock is
-	 * taken, after it is let go, at lock-free steps).  A simulator switches to another of its CPUs here.  NULL: nothing.
+	 * Only called where the core is built with QR_DEBUG: a place where another CPU might come
+	 * between (before a lock is taken, after it is let go, at lock-free steps).  A simulator
+	 * switches to another of its CPUs here.  NULL: nothing.
 	 * Context: any; @where is a static string.
 	 */
 	void (*sched_point)(void *ctx, const char *where);
 
 	/*
-	 * Only called where the core is built with QR_DEBUG: the calling thread's list of held locks,
-	 * zeroed when the thread began, for the check of lock ranks.  NULL: ranks are checked only on
-	 * an instance of one CPU.
+	 * Only called where the core is built with QR_DEBUG: the calling thread's list of held
+	 * locks, zeroed when the thread began, for the check of lock ranks.  NULL: ranks are
+	 * checked only on an instance of one CPU.
 	 * Context: any.
 	 */
 	struct qr_lock_ledger *(*lock_ledger)(void *ctx);

@@ -40,7 +40,8 @@ QR_API const char *qr_version(void);
 /* What a range of memory is. */
 enum qr_range_kind {
 	QR_RANGE_RAM, /* handed to the allocator */
-	QR_RANGE_RESERVED, /* present, but in use before the instance began: firmware, kernel image */
+	/* present, but in use before the instance began: firmware, kernel image */
+	QR_RANGE_RESERVED,
 	QR_RANGE_DEVICE /* zone Device: page records, but never allocated */
 };
 
@@ -85,7 +86,8 @@ enum qr_tunable {
 	QR_TUNE_WATERMARK_BOOST_FACTOR,
 	QR_TUNE_WATERMARK_SCALE_FACTOR,
 	QR_TUNE_PERCPU_PAGELIST_HIGH_FRACTION,
-	QR_TUNE_LOWMEM_RESERVE_RATIO, /* an array over the zones; see qr_lowmem_reserve_ratio_set() */
+	/* an array over the zones; see qr_lowmem_reserve_ratio_set() */
+	QR_TUNE_LOWMEM_RESERVE_RATIO,
 	QR_TUNE_NUMA_ZONELIST_ORDER, /* a word; see qr_numa_zonelist_order_set() */
 	QR_TUNE_MIN_UNMAPPED_RATIO,
 	QR_TUNE_MIN_SLAB_RATIO,
@@ -119,8 +121,8 @@ QR_API enum qr_tunable qr_tunable_find(const char *name);
  * before the call returns.
  *
  * Returns 0, or, with nothing changed,
- *	QR_EINVAL	the value is outside the range of qr_tunable_info(), there is no such tunable, or
- *			it is not a scalar;
+ *	QR_EINVAL	the value is outside the range of qr_tunable_info(), there is no such
+ *			tunable, or it is not a scalar;
  *	QR_EPERM	it cannot be written, or cannot be read.
  *
  * Context: task.
@@ -136,7 +138,10 @@ QR_API int qr_tunable_get(struct quire *q, enum qr_tunable which, int64_t *value
 QR_API int qr_lowmem_reserve_ratio_set(struct quire *q, const int32_t *ratio, unsigned nr);
 QR_API int qr_lowmem_reserve_ratio_get(struct quire *q, int32_t ratio[5]);
 
-/* numa_zonelist_order: accepts a word that begins with d, D, n or N, without effect; else QR_EINVAL. */
+/*
+ * numa_zonelist_order: accepts a word that begins with d, D, n or N, without effect; else
+ * QR_EINVAL.
+ */
 QR_API int qr_numa_zonelist_order_set(struct quire *q, const char *order);
 QR_API const char *qr_numa_zonelist_order_get(struct quire *q); /* "Node" */
 
@@ -167,7 +172,8 @@ struct qr_config {
 
 	unsigned nr_cpus; /* CPUs 0..nr_cpus-1; at least 1 */
 	const int *cpu_node; /* the node of each CPU; NULL: all on node 0 */
-	uint64_t cpu_cache_bytes; /* data cache that one CPU may fill; 0: unknown (see per-CPU caches) */
+	/* data cache that one CPU may fill; 0: unknown (see per-CPU caches) */
+	uint64_t cpu_cache_bytes;
 
 	uint32_t options; /* QR_OPT_* */
 	unsigned guard_minorder; /* debug_guardpage_minorder: 0..QR_MAX_PAGE_ORDER/2 */
@@ -190,7 +196,8 @@ struct qr_error_text {
  * be: ranges that overlap, are empty, wrap or are misaligned, nodes and CPUs that do not exist,
  * distances that contradict themselves, options that exclude each other.
  */
-QR_API int qr_metadata_size(const struct qr_config *config, size_t *size, struct qr_error_text *why);
+QR_API int qr_metadata_size(const struct qr_config *config, size_t *size,
+			    struct qr_error_text *why);
 
 #define QR_METADATA_ALIGN 4096
 

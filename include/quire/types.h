@@ -7,8 +7,8 @@
  *	frame		one base page of physical memory, QR_PAGE_SIZE bytes
  *	pfn		the number of a frame: physical address >> QR_PAGE_SHIFT
  *	page record	struct qr_page, what is known of one frame
- *	order		log2 of a number of frames; a block of order k is 2^k frames that begin at a multiple
- *			of 2^k
+ *	order		log2 of a number of frames; a block of order k is 2^k frames that begin at a
+ *			multiple of 2^k
  *	pages		always base pages, whatever the order
  *	pageblock	2^QR_PAGEBLOCK_ORDER frames that share one migratetype
  *	migratetype	a promise about a pageblock: what kind of allocation it is meant for
@@ -18,8 +18,8 @@
  *	zonelist	the zones an allocation may try, nearest first
  *	range		half-open, [start_pfn, end_pfn)
  *
- * Errors are negative QR_E... values whose numbers are Linux's errno, so they can be printed with strerror() on a
- * hosted system.  0 or a positive result is success.
+ * Errors are negative QR_E... values whose numbers are Linux's errno, so they can be printed with
+ * strerror() on a hosted system.  0 or a positive result is success.
  */
 #ifndef QUIRE_TYPES_H
 #define QUIRE_TYPES_H
@@ -47,9 +47,12 @@
 
 QR_BEGIN_DECLS
 
-/* Geometry -------------------------------------------------------------------------------------------------------- */
+/* Geometry ------------------------------------------------------------------------------------- */
 
-/* Fixed when the library is built; a program must be compiled with the same values (pkg-config passes them on). */
+/*
+ * Fixed when the library is built; a program must be compiled with the same values (pkg-config
+ * passes them on).
+ */
 #ifndef QR_PAGE_SHIFT
 #define QR_PAGE_SHIFT 12
 #endif
@@ -81,7 +84,7 @@ typedef uint64_t qr_nodemask_t; /* bit n: node n */
 struct quire; /* an instance; see quire/quire.h */
 struct qr_page; /* a page record; see quire/page_alloc.h for what can be asked of one */
 
-/* Errors ---------------------------------------------------------------------------------------------------------- */
+/* Errors --------------------------------------------------------------------------------------- */
 
 enum qr_error {
 	QR_OK = 0,
@@ -110,7 +113,7 @@ enum qr_error {
 /* A sentence for an error: never NULL, static storage. */
 QR_API const char *qr_strerror(int error);
 
-/* Zones, migratetypes, node states -------------------------------------------------------------------------------- */
+/* Zones, migratetypes, node states ------------------------------------------------------------- */
 
 enum qr_zone_type {
 	QR_ZONE_DMA,
@@ -126,7 +129,8 @@ enum qr_migratetype {
 	QR_MIGRATE_UNMOVABLE,
 	QR_MIGRATE_MOVABLE,
 	QR_MIGRATE_RECLAIMABLE,
-	QR_MIGRATE_PCPTYPES, /* the number of types that per-CPU caches keep and that may merge and mix */
+	/* the number of types that per-CPU caches keep and that may merge and mix */
+	QR_MIGRATE_PCPTYPES,
 	QR_MIGRATE_HIGHATOMIC = QR_MIGRATE_PCPTYPES,
 	QR_MIGRATE_CMA,
 	QR_MIGRATE_ISOLATE,
@@ -150,13 +154,16 @@ enum qr_watermark { QR_WMARK_MIN, QR_WMARK_LOW, QR_WMARK_HIGH, QR_WMARK_PROMO, Q
 QR_API const char *qr_zone_type_name(enum qr_zone_type type);
 QR_API const char *qr_migratetype_name(enum qr_migratetype type);
 
-/* gfp: how an allocation wishes to be served ---------------------------------------------------------------------- */
+/* gfp: how an allocation wishes to be served --------------------------------------------------- */
 
-/* Which zone: at most one of DMA, HIGHMEM, DMA32.  MOVABLE with HIGHMEM selects the Movable zone. */
+/*
+ * Which zone: at most one of DMA, HIGHMEM, DMA32.  MOVABLE with HIGHMEM selects the Movable zone.
+ */
 #define QR___GFP_DMA ((qr_gfp_t)0x1)
 #define QR___GFP_HIGHMEM ((qr_gfp_t)0x2)
 #define QR___GFP_DMA32 ((qr_gfp_t)0x4)
-#define QR___GFP_MOVABLE ((qr_gfp_t)0x8) /* contents can be moved; at most one of MOVABLE, RECLAIMABLE */
+/* contents can be moved; at most one of MOVABLE, RECLAIMABLE */
+#define QR___GFP_MOVABLE ((qr_gfp_t)0x8)
 #define QR___GFP_RECLAIMABLE ((qr_gfp_t)0x10) /* contents can be dropped */
 #define QR___GFP_HIGH ((qr_gfp_t)0x20) /* may use half of the reserve below the min watermark */
 #define QR___GFP_IO ((qr_gfp_t)0x40) /* reclaim may start I/O */
@@ -166,7 +173,8 @@ QR_API const char *qr_migratetype_name(enum qr_migratetype type);
 #define QR___GFP_KSWAPD_RECLAIM ((qr_gfp_t)0x800) /* background reclaim may be woken */
 #define QR___GFP_WRITE ((qr_gfp_t)0x1000) /* the page will be dirtied soon */
 #define QR___GFP_NOWARN ((qr_gfp_t)0x2000) /* failure is not worth a message */
-#define QR___GFP_RETRY_MAYFAIL ((qr_gfp_t)0x4000) /* try hard, but never invoke the out-of-memory hook */
+/* try hard, but never invoke the out-of-memory hook */
+#define QR___GFP_RETRY_MAYFAIL ((qr_gfp_t)0x4000)
 #define QR___GFP_NOFAIL ((qr_gfp_t)0x8000) /* retry for ever; needs DIRECT_RECLAIM */
 #define QR___GFP_NORETRY ((qr_gfp_t)0x10000) /* one round of reclaim and compaction */
 #define QR___GFP_MEMALLOC ((qr_gfp_t)0x20000) /* all reserves: the caller frees memory soon */
@@ -194,7 +202,8 @@ QR_API const char *qr_migratetype_name(enum qr_migratetype type);
 #define QR_GFP_HIGHUSER (QR_GFP_USER | QR___GFP_HIGHMEM) /* 0x100cc2 */
 #define QR_GFP_HIGHUSER_MOVABLE (QR_GFP_HIGHUSER | QR___GFP_MOVABLE) /* 0x100cca */
 #define QR_GFP_TRANSHUGE_LIGHT \
-	((QR_GFP_HIGHUSER_MOVABLE | QR___GFP_COMP | QR___GFP_NOMEMALLOC | QR___GFP_NOWARN) & ~QR___GFP_RECLAIM)
+	((QR_GFP_HIGHUSER_MOVABLE | QR___GFP_COMP | QR___GFP_NOMEMALLOC | QR___GFP_NOWARN) & \
+	 ~QR___GFP_RECLAIM)
 #define QR_GFP_TRANSHUGE (QR_GFP_TRANSHUGE_LIGHT | QR___GFP_DIRECT_RECLAIM) /* 0x1c24ca */
 
 QR_END_DECLS

@@ -150,7 +150,8 @@ QR_INLINE void qr__stat(struct qr_allocator *alloc, unsigned stat, uint64_t nr)
 struct qr_alloc_context {
 	struct qr_zoneref *zonelist;
 	const qr_nodemask_t *nodemask; /* NULL: any */
-	struct qr_zoneref *preferred; /* where the walk begins; its zone may be NULL: no zone fits */
+	/* where the walk begins; its zone may be NULL: no zone fits */
+	struct qr_zoneref *preferred;
 	enum qr_migratetype migratetype;
 	enum qr_zone_type highest_zoneidx;
 	bool spread_dirty_pages;
@@ -179,7 +180,8 @@ unsigned qr___rmqueue(struct qr_zone *zone, unsigned order, enum qr_migratetype 
 		      unsigned alloc_flags, unsigned nr, qr_pfn_t *pfns) QR_REQUIRES(zone->lock);
 bool qr_prepare_alloc_pages(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order,
 			    int preferred_nid, const qr_nodemask_t *nodemask,
-			    struct qr_alloc_context *ac, qr_gfp_t *alloc_gfp, unsigned *alloc_flags);
+			    struct qr_alloc_context *ac, qr_gfp_t *alloc_gfp,
+			    unsigned *alloc_flags);
 unsigned qr_alloc_flags_nofragment(const struct qr_allocator *alloc, const struct qr_zone *zone,
 				   qr_gfp_t gfp);
 /* The request may use CMA memory: adds the flag. */
@@ -342,7 +344,8 @@ uint64_t qr__alloc_event_sum(const struct qr_allocator *alloc, unsigned event);
 
 struct qr_layout;
 /* Reserve this layer's rooms (zones' engine state, caches); with a memory: fill them in. */
-void qr__allocator_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null, char *memory);
+void qr__allocator_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null,
+			 char *memory);
 /* Everything up to the release of memory, in the order a boot does it. */
 void qr__allocator_init(struct qr_allocator *alloc, const struct qr_config *config);
 

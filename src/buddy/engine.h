@@ -13,14 +13,15 @@
  * Who keeps what, at each operation:
  *
  *	counts of free pages	the engine, through qr__zone_account_free() only
- *	page records		the engine writes type (BUDDY, GUARD, and PCP when it lets go of a block), order,
- *				zone_id of new heads, and clears REPORTED when a block leaves or changes;
- *				it touches no reference count
- *	pageblock types		policy sets them before or after moving the free pages, as each operation
- *				says; the engine itself retypes only what it joins across pageblocks
+ *	page records		the engine writes type (BUDDY, GUARD, and PCP when it lets go of a
+ *				block), order, zone_id of new heads, and clears REPORTED when a
+ *				block leaves or changes; it touches no reference count
+ *	pageblock types		policy sets them before or after moving the free pages, as each
+ *				operation says; the engine itself retypes only what it joins across
+ *				pageblocks
  *
- * A block an operation hands out has type PCP ("free, but in nobody's list") and its order set in its
- * head's record; the same is expected of a block that is given back.
+ * A block an operation hands out has type PCP ("free, but in nobody's list") and its order set in
+ * its head's record; the same is expected of a block that is given back.
  */
 #ifndef QR_BUDDY_ENGINE_H
 #define QR_BUDDY_ENGINE_H
@@ -44,7 +45,9 @@ struct qr_block {
 struct qr_buddy_ops {
 	const char *name;
 
-	/* Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES), and its first state. */
+	/*
+	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES), and its first state.
+	 */
 	size_t (*zone_size)(qr_pfn_t start_pfn, qr_pfn_t end_pfn);
 	void (*zone_init)(struct qr_zone *zone, void *memory);
 
@@ -53,25 +56,26 @@ struct qr_buddy_ops {
 	 * their pfns and returns how many there were.  A larger block's lower part is handed out,
 	 * the halves left over go to the hot ends of @type's lists (guard pages excepted).
 	 */
-	unsigned (*take)(struct qr_zone *zone, unsigned order, enum qr_migratetype type, unsigned nr,
-			 qr_pfn_t *pfns);
+	unsigned (*take)(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+			 unsigned nr, qr_pfn_t *pfns);
 
 	/*
-	 * Take this free block (a head, with its exact order), keep its lowest 2^order frames and list
-	 * the rest under @rest_type.  order == block.order takes all of it.
+	 * Take this free block (a head, with its exact order), keep its lowest 2^order frames and
+	 * list the rest under @rest_type.  order == block.order takes all of it.
 	 */
 	void (*take_block)(struct qr_zone *zone, struct qr_block block, unsigned order,
 			   enum qr_migratetype rest_type);
 
 	/*
-	 * Take exactly [pfn, pfn + 2^order), aligned, out of the free block that contains it; the rest stays
-	 * free, under its pageblocks' types.  False: it is not all free.
+	 * Take exactly [pfn, pfn + 2^order), aligned, out of the free block that contains it; the
+	 * rest stays free, under its pageblocks' types.  False: it is not all free.
 	 */
 	bool (*carve)(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 
 	/*
-	 * Give a block back under @type, joined with its buddies as far as B3 and B4 allow.  @type is the
-	 * type of its pageblocks (all of them, if several).  Returns the order it ended up with.
+	 * Give a block back under @type, joined with its buddies as far as B3 and B4 allow.  @type
+	 * is the type of its pageblocks (all of them, if several).  Returns the order it ended up
+	 * with.
 	 */
 	unsigned (*give)(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			 enum qr_migratetype type, enum qr_list_end end);
@@ -80,27 +84,29 @@ struct qr_buddy_ops {
 	bool (*find)(struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block);
 
 	/*
-	 * The block of exactly @order and @type that would be taken first; false: none.  For policy that
-	 * looks before it takes.
+	 * The block of exactly @order and @type that would be taken first; false: none.  For policy
+	 * that looks before it takes.
 	 */
 	bool (*first)(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 		      struct qr_block *block);
 
 	/*
-	 * Move the free blocks of [start_pfn, end_pfn), whole pageblocks which no free block straddles,
-	 * from @from's lists to the cold ends of @to's.  Pageblock records are left alone.  Returns
-	 * the pages moved.
+	 * Move the free blocks of [start_pfn, end_pfn), whole pageblocks which no free block
+	 * straddles, from @from's lists to the cold ends of @to's.  Pageblock records are left
+	 * alone.  Returns the pages moved.
 	 */
 	uint64_t (*move)(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t end_pfn,
 			 enum qr_migratetype from, enum qr_migratetype to);
 
 	/*
-	 * Walk the blocks of one list, from the hot end: the first one if after is QR_PFN_NONE, else the
-	 * one behind it.  QR_PFN_NONE: the end.  And turn the list so that pfn's block comes first.
+	 * Walk the blocks of one list, from the hot end: the first one if after is QR_PFN_NONE,
+	 * else the one behind it.  QR_PFN_NONE: the end.  And turn the list so that pfn's block
+	 * comes first.
 	 */
 	qr_pfn_t (*next)(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 			 qr_pfn_t after);
-	void (*rotate)(struct qr_zone *zone, unsigned order, enum qr_migratetype type, qr_pfn_t pfn);
+	void (*rotate)(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+		       qr_pfn_t pfn);
 
 	/* Free blocks of exactly this order: of one type, and of all, ISOLATE included. */
 	uint64_t (*nr_blocks_type_racy)(const struct qr_zone *zone, unsigned order,
@@ -114,8 +120,8 @@ struct qr_buddy_ops {
 	void (*shuffle)(struct qr_zone *zone);
 
 	/*
-	 * Verify the engine's invariants on this zone: 0, or the number of the broken one (1 for B1, ...)
-	 * with a sentence.
+	 * Verify the engine's invariants on this zone: 0, or the number of the broken one (1 for
+	 * B1, ...) with a sentence.
 	 */
 	unsigned (*check)(struct qr_zone *zone, struct qr_error_text *why);
 };

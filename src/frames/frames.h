@@ -147,8 +147,8 @@ QR_INLINE qr_pfn_t qr__pageblock_start(qr_pfn_t pfn)
 /* The type as the allocator sees it: ISOLATE while isolated. */
 QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	uint32_t bits = atomic_load_explicit(&qr__pageblock(frames, pfn)->bits,
-					     memory_order_relaxed);
+	uint32_t bits =
+		atomic_load_explicit(&qr__pageblock(frames, pfn)->bits, memory_order_relaxed);
 
 	if (bits & QR_PB_ISOLATE)
 		return QR_MIGRATE_ISOLATE;
@@ -159,8 +159,8 @@ QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames,
 enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, qr_pfn_t pfn);
 
 /*
- * Set a pageblock's type: what lies beneath an isolation stays isolated.  While mobility grouping is
- * disabled the plain types are stored as UNMOVABLE.  Only the record changes; moving the free
+ * Set a pageblock's type: what lies beneath an isolation stays isolated.  While mobility grouping
+ * is disabled the plain types are stored as UNMOVABLE.  Only the record changes; moving the free
  * pages along is the buddy engine's.
  */
 void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)

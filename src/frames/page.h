@@ -97,7 +97,8 @@ struct qr_page {
 	struct qr_link link; /* z, p, o: buddy list, cache, LRU; TAIL: .next is the head's index */
 	union {
 		struct {
-			uint32_t mapping; /* o: number of the object that the page belongs to, 0: none */
+			/* o: number of the object that the page belongs to, 0: none */
+			uint32_t mapping;
 			uint32_t index; /* o: where in that object, in pages */
 		};
 		_Atomic uint64_t private_word; /* o */

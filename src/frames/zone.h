@@ -10,7 +10,8 @@
  * Watermarks, batch sizes and ratios are computed from managed.
  *
  * Letters: c - constant after creation; z - written under zone->lock, read by anyone (relaxed);
- * t - written under the tunables' lock, read by anyone; b - under the pcp_batch_high lock; a - atomic.
+ * t - written under the tunables' lock, read by anyone; b - under the pcp_batch_high lock; a -
+ * atomic.
  */
 #ifndef QR_FRAMES_ZONE_H
 #define QR_FRAMES_ZONE_H
@@ -32,7 +33,8 @@ struct qr_zone {
 	/* Read by every request, written seldom. */
 	_Atomic uint64_t watermark[QR_NR_WMARK]; /* t: without boost */
 	_Atomic uint64_t watermark_boost; /* z */
-	_Atomic uint64_t lowmem_reserve[QR_NR_ZONES]; /* t: [j]: kept from requests that may use zone j */
+	/* t: [j]: kept from requests that may use zone j */
+	_Atomic uint64_t lowmem_reserve[QR_NR_ZONES];
 	struct qr_per_cpu_pages *pcp; /* c: one for each CPU */
 	const struct qr_buddy_ops *ops; /* c */
 	void *buddy; /* c: the engine's state, under zone->lock by its rules */
@@ -55,7 +57,9 @@ struct qr_zone {
 	/* Sizes that all CPUs' caches of this zone share. */
 	_Atomic int32_t pcp_batch, pcp_high_min, pcp_high_max; /* b */
 
-	/* Deferred initialisation: frames of the zone's extents from here on have no records yet. */
+	/*
+	 * Deferred initialisation: frames of the zone's extents from here on have no records yet.
+	 */
 	_Atomic uint64_t deferred_pfn; /* z: QR_PFN_NONE when all is done */
 	_Atomic uint64_t nr_deferred; /* z */
 

@@ -38,7 +38,8 @@ struct qr_owner_record {
 struct qr_watch {
 	struct qr_allocator alloc;
 
-	struct qr_owner_record *owner; /* c: record of base_pfn + i at [i]; NULL: page owner is off */
+	/* c: record of base_pfn + i at [i]; NULL: page owner is off */
+	struct qr_owner_record *owner;
 
 	/* Set while no request is under way. */
 	uint64_t (*owner_handle)(void *ctx);

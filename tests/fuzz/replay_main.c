@@ -2,9 +2,9 @@
 /*
  * replay_main.c - run a fuzz target over stored inputs, without libFuzzer
  *
- * Arguments are files, or directories whose files are all run.  Each input is copied into a buffer of exactly its
- * size, so that a sanitizer sees a read past its end.  The program fails if there was no input at all: a corpus that
- * has gone missing must not look like success.
+ * Arguments are files, or directories whose files are all run.  Each input is copied into a buffer
+ * of exactly its size, so that a sanitizer sees a read past its end.  The program fails if there
+ * was no input at all: a corpus that has gone missing must not look like success.
  */
 #include <dirent.h>
 #include <errno.h>
