@@ -14,6 +14,8 @@
  *	kswapd.c	the background balancer
  *	mempolicy.c	which node: policies, cpusets
  *	bulk.c exact.c page_frag.c	other shapes of requests
+ *	hooks.c		what the owner registers: reclaim, charging, injected failures
+ *	allocator.c	the rooms of this layer, and its part of creation
  *	release.c	fresh memory: first release, deferred growth, reserved and CMA pages
  *	isolate.c	a free block taken off, put back; pageblocks moved to and from ISOLATE
  *	tunables.c	the sysctls
@@ -71,6 +73,9 @@ struct qr_allocator {
 	bool has_address; /* c: the platform can reach the bytes of pages */
 	_Atomic bool initialised; /* a: the first release of memory is over */
 	uint64_t cpu_cache_bytes; /* c */
+	/* c: by the low five bits of gfp, the highest zone; QR_NR_ZONES: these bits exclude each other */
+	uint8_t gfp_zone[32];
+	_Atomic uint64_t il_next; /* a: turns of interleaving callers that have no task record */
 
 	struct qr_reclaim_ops reclaim; /* set while no request is under way */
 	void *reclaim_ctx;
@@ -163,11 +168,46 @@ struct qr_alloc_context {
 
 qr_gfp_t qr_current_gfp_context(const struct qr_allocator *alloc, const struct qr_task *task,
 				qr_gfp_t gfp);
-enum qr_zone_type qr__gfp_zone(const struct qr_allocator *alloc, qr_gfp_t gfp);
-enum qr_migratetype qr__gfp_migratetype(const struct qr_allocator *alloc, qr_gfp_t gfp);
+void qr__gfp_init(struct qr_allocator *alloc);
+
+/* QR_NR_ZONES: an illegal mask. */
+QR_INLINE enum qr_zone_type qr__gfp_zone(const struct qr_allocator *alloc, qr_gfp_t gfp)
+{
+	return (enum qr_zone_type)alloc->gfp_zone[gfp & (QR_GFP_ZONEMASK | QR_GFP_MOVABLE_MASK)];
+}
+
+QR_INLINE enum qr_migratetype qr__gfp_migratetype(const struct qr_allocator *alloc, qr_gfp_t gfp)
+{
+	if (qr__unlikely(atomic_load_explicit(&alloc->frames.mobility_disabled,
+					      memory_order_relaxed)))
+		return QR_MIGRATE_UNMOVABLE;
+	return (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
+}
+
+/* Ordinary code of a task, and no interrupt or softirq on top of it? */
+QR_INLINE bool qr__in_task(const struct qr_task *task)
+{
+	return !task || !(task->flags & (QR_TASK_INTERRUPT | QR_TASK_SOFTIRQ));
+}
+
+/* hooks.c ---------------------------------------------------------------------------------- */
+
+/* Is this allocation one that shall fail?  Only asked while alloc->fail_on. */
+bool qr__should_fail_alloc_page(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order);
+/* Charge a fresh page to whoever asked; false: refused, and the page is freed again. */
+bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order, qr_gfp_t gfp);
 
 /* page_alloc.c ----------------------------------------------------------------------------- */
 
+/*
+ * A whole allocation, slow path and charging included, near a node that exists; @task is the caller.
+ * A failure is not yet counted: the caller may have another idea.
+ */
+struct qr_page *qr__alloc_near(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order, int nid,
+			       const qr_nodemask_t *nodemask, struct qr_task *task);
+/* The same, as the caller's last attempt. */
+struct qr_page *qr__alloc_finally(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order, int nid,
+				  const qr_nodemask_t *nodemask, struct qr_task *task);
 struct qr_page *qr_get_page_from_freelist(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order,
 					  unsigned alloc_flags, struct qr_alloc_context *ac);
 struct qr_page *qr_rmqueue(struct qr_zone *preferred, struct qr_zone *zone, unsigned order,
@@ -327,6 +367,8 @@ bool qr_cpuset_zone_allowed(const struct qr_task *task, const struct qr_zone *zo
 
 /* release.c -------------------------------------------------------------------------------- */
 
+/* Nothing is released yet: note where each zone's fresh RAM begins. */
+void qr__release_init(struct qr_allocator *alloc);
 /* Hand the zones' fresh RAM to the engine: all of it, or only the start where deferral is on. */
 void qr__release_memory(struct qr_allocator *alloc);
 /* A zone ran short: initialise one more chunk of its deferred memory.  False: none is left. */
