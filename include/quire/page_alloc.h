@@ -158,6 +158,30 @@ QR_API int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, i
 /* A reserved, pageblock-aligned pageblock becomes CMA memory: lent to movable allocations. */
 QR_API int qr_init_cma_reserved_pageblock(struct quire *q, qr_pfn_t pfn);
 
+/* Exact frames ----------------------------------------------------------------------------- */
+
+/*
+ * Take exactly the frames [pfn, pfn + 2^order), as a plain block with one reference: for whoever
+ * takes over a machine whose frames are in use already, or must have a certain place.  Watermarks do
+ * not count.  gfp may say ZERO or COMP; the rest of it is only remembered by page owner.
+ *
+ * Returns 0 and sets *page, or
+ *	QR_EINVAL	pfn is not a multiple of 2^order, or not all of it is memory of one zone;
+ *	QR_EBUSY	a frame of it is not free, or waits in a per-CPU cache: drain and try again.
+ */
+QR_API int qr_alloc_pages_at(struct quire *q, qr_pfn_t pfn, unsigned order, qr_gfp_t gfp,
+			     struct qr_page **page);
+
+/*
+ * Give the pageblock around pfn another type, and its free pages with it.  If it lies inside a
+ * larger free block, the other pageblocks of that block change with it.
+ *
+ * Returns 0, or QR_EINVAL: no such pageblock, or a type that is not one of UNMOVABLE, MOVABLE,
+ * RECLAIMABLE; QR_EBUSY: it is isolated, CMA or HIGHATOMIC, which only their own calls undo, or
+ * it does not lie wholly in its zone.
+ */
+QR_API int qr_set_pageblock_migratetype(struct quire *q, qr_pfn_t pfn, enum qr_migratetype type);
+
 /* Page fragments --------------------------------------------------------------------------- */
 
 /* Carves small pieces, downwards, out of a page that lives as long as any of its pieces. */
