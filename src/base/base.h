@@ -23,14 +23,17 @@
 #include "lock.h"
 #include "work.h"
 
+/* What qr_trace_set() takes. */
+typedef void qr_trace_fn_t(void *ctx, const struct qr_trace_event *event);
+
 struct qr_base {
 	struct qr_platform platform; /* constant */
 	unsigned nr_cpus; /* constant */
 
 	/* Trace points: the callback is set before the mask, and cleared after it. */
 	_Atomic uint64_t trace_mask;
-	void (*trace_event)(void *ctx, const struct qr_trace_event *event);
-	void *trace_ctx;
+	qr_trace_fn_t *_Atomic trace_event;
+	void *_Atomic trace_ctx;
 
 	struct qr_workqueue work;
 

@@ -47,6 +47,9 @@ bool qr__lock_contended(struct qr_base *base, struct qr_spinlock *lock) QR_ACQUI
 bool qr__trylock(struct qr_base *base, struct qr_spinlock *lock) QR_TRY_ACQUIRES(true, *lock);
 void qr__unlock(struct qr_base *base, struct qr_spinlock *lock) QR_RELEASES(*lock);
 
+/* One turn of waiting for something that another thread will do; @spins counts the turns. */
+void qr__relax(struct qr_base *base, unsigned spins);
+
 /* For locks that interrupt handlers take, too. */
 unsigned long qr__irq_save(struct qr_base *base);
 void qr__irq_restore(struct qr_base *base, unsigned long state);

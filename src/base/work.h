@@ -21,6 +21,7 @@ struct qr_work {
 	void (*run)(struct qr_base *base, struct qr_work *work); /* constant; task context */
 	struct qr_work *next; /* w */
 	uint64_t due_ns; /* w */
+	uint64_t pass; /* w: of the queue, when it was queued */
 	bool queued; /* w */
 	bool running; /* w */
 };
@@ -28,6 +29,7 @@ struct qr_work {
 struct qr_workqueue {
 	struct qr_spinlock lock; /* w */
 	struct qr_work *first; /* w: sorted by due_ns */
+	uint64_t pass; /* w: how often the queue was run */
 };
 
 void qr__workqueue_init(struct qr_base *base);
@@ -36,11 +38,14 @@ void qr__work_init(struct qr_work *work, void (*run)(struct qr_base *base, struc
 /* Run @work in @delay_ns from now.  May be called with a zone locked. */
 void qr__work_queue(struct qr_base *base, struct qr_work *work, uint64_t delay_ns);
 
-/* Take it back; true if it was queued.  The _sync form also waits until it no longer runs. */
+/*
+ * Take it back; true if it was queued.  The _sync form also waits until it no longer runs, so the
+ * work itself must not call it.
+ */
 bool qr__work_cancel(struct qr_base *base, struct qr_work *work);
 bool qr__work_cancel_sync(struct qr_base *base, struct qr_work *work);
 
-/* Run what is due; the time of the next one, or UINT64_MAX. */
+/* Run what is due, each item once at most; the time of the next one, or UINT64_MAX. */
 uint64_t qr__work_run_due(struct qr_base *base);
 
 #endif /* QR_BASE_WORK_H */
