@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the program share: running it, and what every answer must look like."""
+
+import json
+import os
+import pathlib
+import subprocess
+import unittest
+
+QUIRE = os.environ.get("QUIRE", "build/quire")
+SOURCE = pathlib.Path(os.environ.get("QUIRE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
+MACHINES = SOURCE / "examples" / "machines"
+
+
+def run(*args, stdin=None, timeout=50, env=None):
+    """Run quire; the result has returncode, stdout and stderr."""
+    return subprocess.run(
+        [QUIRE, *map(str, args)],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
+
+
+class ProgramTest(unittest.TestCase):
+    """Assertions about a run of quire."""
+
+    maxDiff = None
+
+    def good(self, *args, **kwargs):
+        """What quire prints when all is well."""
+        result = run(*args, **kwargs)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+        return result.stdout
+
+    def good_json(self, *args, schema, version=1, **kwargs):
+        document = json.loads(self.good(*args, "--json", **kwargs))
+        self.assertEqual((document["schema"], document["version"]), (schema, version))
+        return document
+
+    def bad(self, code, text, *args, **kwargs):
+        """Quire refuses: with this code, one line on stderr that has this text, nothing on stdout."""
+        result = run(*args, **kwargs)
+        self.assertEqual(result.returncode, code, (args, result.stderr))
+        self.assertEqual(result.stdout, "", args)
+        self.assertEqual(len(result.stderr.splitlines()), 1, (args, result.stderr))
+        self.assertIn(text, result.stderr, args)
+        self.assertTrue(result.stderr.startswith("quire"), result.stderr)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verbs.h - what quire can do: one row per verb, each in its verb_<name>.c
+ */
+#ifndef QUIRE_TOOLS_VERBS_H
+#define QUIRE_TOOLS_VERBS_H
+
+#include "cli.h"
+
+extern const struct verb verb_show;
+extern const struct verb verb_stress;
+extern const struct verb verb_tunables;
+
+#endif /* QUIRE_TOOLS_VERBS_H */
