@@ -3,15 +3,36 @@
  * quire/linux.h - the hosted port: an instance over real memory of a Linux process
  *
  * A pool is a memfd (of ordinary or huge pages) with a direct map of all of it; frame n of the
- * pool is at offset n * QR_PAGE_SIZE.  Page records are backed lazily, CPU numbers come from rseq
- * (or getcpu), a worker thread does the background work, and where the machine has nodes the pool's
- * ranges are bound to them.
+ * pool is at offset (n - m) * QR_PAGE_SIZE of both, where m is the lowest frame, rounded down to
+ * 2 MiB.  Page records are backed lazily, CPU numbers come from rseq (or getcpu), a worker thread
+ * does the background work, and where the machine has nodes the pool's ranges are bound to them.
  *
  *	struct qr_linux_config config = { .size = 1 << 30 };
  *	struct qr_linux_pool *pool;
  *
  *	if (qr_linux_open(&config, &pool, &why) < 0) ...
  *	q = qr_linux_quire(pool);
+ *
+ * Threads: all of them may use a pool.  One that ends must have ended before the pool is closed.
+ *
+ * fork(): a pool belongs to the process that opened it.  A child has neither the direct map nor
+ * the metadata nor the worker; all it may do with the pool is to close it, which leaves the
+ * parent's alone, or to execute another program.
+ *
+ * USDT: with config.usdt these probes fire, named like the kernel's events where it has them.  They
+ * take the place of the callback of qr_trace_set().  pfn is all ones where there is no page.
+ *
+ *	quire:mm_page_alloc		pfn, order, gfp, migratetype
+ *	quire:mm_page_free		pfn, order
+ *	quire:mm_page_free_batched	pfn
+ *	quire:mm_page_alloc_zone_locked	pfn, order, migratetype, percpu_refill
+ *	quire:mm_page_pcpu_drain	pfn, order, migratetype
+ *	quire:mm_page_alloc_extfrag	pfn, order, fallback_order, migratetype,
+ *					fallback_migratetype, change_ownership
+ *	quire:mm_vmscan_wakeup_kswapd	node, highest zone, order
+ *	quire:watermark_boost		node, zone, pages
+ *	quire:slowpath_stage		order, gfp, enum qr_slowpath_stage
+ *	quire:wmark_fail		order, node, zone, enum qr_watermark
  */
 #ifndef QUIRE_LINUX_H
 #define QUIRE_LINUX_H
@@ -34,12 +55,15 @@ struct qr_linux_config {
 	bool prefault; /* touch all memory now */
 	bool no_worker; /* no thread: the caller calls qr_run_pending() */
 	bool usdt; /* fire the USDT probes quire:mm_page_alloc, ... */
-	/* take nodes, distances and CPUs' nodes from the host (libnuma) and bind */
+	/*
+	 * Take nodes, distances and CPUs' nodes from the host (libnuma), and bind each range to its
+	 * node.  A pool given by size is divided between the nodes.
+	 */
 	bool host_nodes;
 	bool tasks; /* keep a struct qr_task per thread; see qr_linux_task() */
 	/*
-	 * cpu_node, options, tunables of the machine; nr_cpus 0: the host's.  platform is filled
-	 * in.
+	 * The rest of the machine.  platform is filled in; nr_cpus and cpu_cache_bytes, where 0,
+	 * are the host's.  With fewer CPUs than the host has, several of the host's count as one.
 	 */
 	struct qr_config machine;
 	/* Lines of the core; NULL: stderr from warnings up. */
@@ -66,7 +90,10 @@ QR_API void *qr_linux_base(struct qr_linux_pool *pool, uint64_t *length);
 QR_API int qr_linux_fd(struct qr_linux_pool *pool);
 /* The calling thread's task record, to set scopes and policies; NULL without config.tasks. */
 QR_API struct qr_task *qr_linux_task(struct qr_linux_pool *pool);
-/* Bytes of metadata and of pool memory that are resident right now. */
+/*
+ * Bytes of metadata that are resident, and bytes of pool memory that the host has given (those it
+ * has swapped out included), right now.  Either may be NULL.  0, or an error of the host's.
+ */
 QR_API int qr_linux_resident(struct qr_linux_pool *pool, uint64_t *metadata, uint64_t *memory);
 /* Where CPU numbers come from on this host: "rseq" or "getcpu". */
 QR_API const char *qr_linux_cpu_source(const struct qr_linux_pool *pool);

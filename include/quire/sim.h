@@ -33,8 +33,8 @@ enum qr_sim_hook {
 
 struct qr_sim_config {
 	/*
-	 * platform is filled in by the sim, but for platform.cpu_model.  Memory that the sim knows to be
-	 * zero is announced by QR_OPT_METADATA_ZEROED.
+	 * platform is filled in by the sim, but for platform.cpu_model, and QR_OPT_METADATA_ZEROED
+	 * is set or cleared as metadata_fill says.
 	 */
 	struct qr_config machine;
 	bool memory; /* give the frames real bytes */
@@ -63,16 +63,16 @@ QR_API unsigned qr_sim_cpu(const struct qr_sim *sim);
 QR_API void qr_sim_task_set(struct qr_sim *sim, struct qr_task *task);
 
 /*
- * Hooks that fail.  Callbacks of reclaim and charging are counted, and made to fail, only if they were
- * registered here instead of with qr_reclaim_ops_set() and qr_charge_ops_set().
+ * Hooks that fail.  Callbacks of reclaim and charging are counted, and made to fail, only if they
+ * were registered here instead of with qr_reclaim_ops_set() and qr_charge_ops_set().
  */
 QR_API void qr_sim_reclaim_ops_set(struct qr_sim *sim, const struct qr_reclaim_ops *ops, void *ctx);
 QR_API void qr_sim_charge_ops_set(struct qr_sim *sim, const struct qr_charge_ops *ops, void *ctx);
 /* The nth call (1: the next) of a hook fails, and if @always each one after it; 0: none. */
 QR_API void qr_sim_fail(struct qr_sim *sim, enum qr_sim_hook hook, uint64_t nth, bool always);
 /*
- * Calls so far; a sweep is past its end when there were fewer than nth.  Allocations, QR_SIM_ALLOC, are
- * counted from the first qr_sim_fail() for them on, which may be one with nth 0.
+ * Calls so far; a sweep is past its end when there were fewer than nth.  Allocations, QR_SIM_ALLOC,
+ * are counted from the first qr_sim_fail() for them on, which may be one with nth 0.
  */
 QR_API uint64_t qr_sim_calls(const struct qr_sim *sim, enum qr_sim_hook hook);
 
@@ -86,8 +86,8 @@ QR_API unsigned qr_sim_log_matches(const struct qr_sim *sim, const char *text);
 QR_API void qr_sim_log_clear(struct qr_sim *sim);
 
 /*
- * Run body; true: it ended in a panic, of the core or of the sim, with *message (if given; valid until
- * the next call).  Locks that body held stay held, so do nothing with the instance afterwards
+ * Run body; true: it ended in a panic, of the core or of the sim, with *message (if given; valid
+ * until the next call).  Locks that body held stay held, so do nothing with the instance afterwards
  * but to free the sim.  Without this a panic prints its message and aborts.
  */
 QR_API bool qr_sim_panics(struct qr_sim *sim, void (*body)(void *arg), void *arg,

@@ -35,8 +35,8 @@
 #endif
 
 /*
- * Backed when touched, so only address space is spent.  Valgrind takes a change of the stack pointer
- * by more than 2 MB for a change of stacks.
+ * Backed when touched, so only address space is spent.  Valgrind takes a change of the stack
+ * pointer by more than 2 MB for a change of stacks.
  */
 #define STACK_SIZE (4u << 20)
 #define GUARD_SIZE 65536u
