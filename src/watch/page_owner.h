@@ -38,6 +38,8 @@ struct qr_owner_record {
 struct qr_watch {
 	struct qr_allocator alloc;
 
+	size_t metadata_size; /* c: of the whole instance; creation notes it */
+
 	/* c: record of base_pfn + i at [i]; NULL: page owner is off */
 	struct qr_owner_record *owner;
 
