@@ -2,9 +2,9 @@
 /*
  * freestanding.c - what a kernel does with Quire: its own memory, its own hooks, no port
  *
- * This links with libquire-core.a alone.  A static array plays the RAM; the loader's memory map says
- * that its first 2 MiB hold the kernel itself.  Everything the core asks of the ground it stands on
- * is in struct qr_platform, and what a platform does not have stays NULL.  printf() stands in for
+ * This links with libquire-core.a alone.  A static array plays the RAM; the loader's memory map
+ * says that its first 2 MiB hold the kernel itself.  Everything the core asks of the ground it
+ * stands on is in struct qr_platform, and what a platform does not have stays NULL.  printf() stands in for
  * the kernel's console: the core needs no libc.
  */
 #include <quire/inspect.h>

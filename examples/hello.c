@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hello.c - take some pages from a pool of real memory, use them, look at the pool, give them back */
+/* hello.c - take pages from a pool of real memory, use them, look at the pool, give them back */
 #include <quire/inspect.h>
 #include <quire/linux.h>
 #include <stdio.h>

@@ -27,7 +27,7 @@ enum exit_code {
 
 struct cli;
 
-/* Take an option's value (NULL for a flag) or an operand; false: it was wrong, and that was said. */
+/* Take an option's value (NULL: a flag) or an operand; false: it was wrong, and that was said. */
 typedef bool cli_take(struct cli *cli, void *into, const char *value);
 
 struct cli_option {

@@ -786,7 +786,7 @@ int machine_read(struct machine *machine, const char *path, struct machine_error
 
 void machine_help(void)
 {
-	printf("A machine is described by a text file of one statement a line; # begins a comment.\n"
+	printf("A machine is described by a text file, one statement a line; # begins a comment.\n"
 	       "Addresses and sizes are bytes: 0x100000, 640K, 1.5G, 24GiB.  Nodes count from 0.\n"
 	       "\nStatements:\n");
 	for (unsigned i = 0; i < NR_STATEMENTS; i++)

@@ -35,7 +35,7 @@ static void verbs_list(FILE *out)
 	fprintf(out,
 		"\nquire --version prints the version.  Every verb knows --help, and --json for\n"
 		"programs.  Exit status: 0 all is well, 1 the job failed or found a problem,\n"
-		"2 wrong usage, 3 a bad input file, 4 the host lacks something, 130 interrupted.\n");
+		"2 wrong usage, 3 bad input file, 4 the host lacks something, 130 interrupted.\n");
 }
 
 static int verb_unknown(const char *name)

@@ -50,8 +50,8 @@ void show_machine(const struct machine *machine, struct quire *q)
 	       whole.metadata_size, whole.min_free_kbytes);
 	if (whole.mobility_disabled)
 		printf("# too little memory to group pages by mobility\n");
-	printf("#\n#   node  zone     spans                          present    managed      min      "
-	       "low     high\n");
+	printf("#\n#   node  %-8s %9s    %-14s %10s %10s %8s %8s %8s\n", "zone", "spans", "from",
+	       "present", "managed", "min", "low", "high");
 	show_each_zone(q, zone_print, NULL);
 	printf("#\n#   node  zones in the order they are tried\n");
 	for (unsigned nid = 0; nid < whole.nr_nodes; nid++) {

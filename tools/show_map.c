@@ -192,7 +192,7 @@ static void legend_print(const struct map *map)
 		printf("\n  \u00b7 wholly free   \u2581 to \u2587 partly in use   \u2588 wholly in "
 		       "use\n");
 	else
-		printf("\n  . wholly free   small letter: partly in use   capital: wholly in use\n");
+		printf("\n  . wholly free   small: partly in use   capital: wholly in use\n");
 }
 
 static void spanned_add(void *arg, struct quire *q, const struct qr_zone_snapshot *zone)

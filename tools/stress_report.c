@@ -83,7 +83,7 @@ static void paths_print(const struct stress *stress, const struct qr_alloc_stats
 	       text_grouped(stats->zone_locks).text,
 	       percent(stats->zone_lock_contended, stats->zone_locks),
 	       text_grouped(stats->pcp_contended).text);
-	printf("  slow path  %s requests; %s reclaims, %s pages reclaimed, %s times out of memory\n",
+	printf("  slow path  %s requests; %s reclaims, %s pages reclaimed, %s times no memory\n",
 	       text_grouped(stats->slowpath).text, text_grouped(stats->direct_reclaim).text,
 	       text_grouped(atomic_load(&stress->nr_reclaimed)).text,
 	       text_grouped(stats->out_of_memory).text);
@@ -122,7 +122,7 @@ void stress_print(const struct stress *stress, const struct stress_report *repor
 	stress_sum(stress, &sums);
 	printf("quire stress: %s, %u threads, backing %s, seed %" PRIu64 "\n", report->machine,
 	       stress->nr_started, report->backing, report->seed);
-	printf("  in %.1f s   %s operations, %s a second; %s blocks allocated, %s requests failed\n",
+	printf("  in %.1f s   %s operations, %s a second; %s allocations, %s failed\n",
 	       report->seconds, text_grouped(sums.operations).text,
 	       text_grouped((uint64_t)per_second(sums.operations, report->seconds)).text,
 	       text_grouped(sums.allocations).text, text_grouped(sums.failures).text);

@@ -348,11 +348,12 @@ const struct verb verb_show = {
 	.summary = "print what Linux would print of a machine's memory",
 	.operands = "buddyinfo|pagetypeinfo|zoneinfo|vmstat|map|machine [MACHINE-FILE]",
 	.description =
-		"Builds the machine that MACHINE-FILE describes (without one: a machine with as much\n"
-		"memory and as many CPUs as this host; -: from standard input), and prints its\n"
-		"buddyinfo, pagetypeinfo, zoneinfo or vmstat exactly as the kernel's file of that name\n"
-		"would read; a map of its pageblocks; or its description.  There is no memory behind\n"
-		"it, only page records, so a machine of a terabyte takes no longer than a small one.",
+		"Builds the machine that MACHINE-FILE describes (without one: a machine with as\n"
+		"much memory and as many CPUs as this host; -: from standard input), and prints\n"
+		"its buddyinfo, pagetypeinfo, zoneinfo or vmstat exactly as the kernel's file of\n"
+		"that name would read; a map of its pageblocks; or its description.  There is no\n"
+		"memory behind it, only page records, so a machine of a terabyte takes no longer\n"
+		"than a small one.",
 	.examples = "  quire show buddyinfo\n"
 		    "  quire show zoneinfo examples/machines/server-2-nodes.machine \\\n"
 		    "        --set watermark_scale_factor=100\n"

@@ -592,11 +592,11 @@ const struct verb verb_stress = {
 	.summary = "use real memory hard, and see whether anything goes wrong",
 	.operands = "[MACHINE-FILE]",
 	.description =
-		"Threads allocate pages of all sizes and types from a pool of real memory, fill them,\n"
-		"pass them to each other, verify and free them, from nearly empty to more than there\n"
-		"is, while caches are drained and switched off and on.  In the end all is freed, the\n"
-		"structures are checked and every page must be accounted for.  Ctrl-C ends the run\n"
-		"early, with the summary.",
+		"Threads allocate pages of all sizes and types from a pool of real memory, fill\n"
+		"them, pass them to each other, verify and free them, from nearly empty to more\n"
+		"than there is, while caches are drained and switched off and on.  In the end all\n"
+		"is freed, the structures are checked and every page must be accounted for.\n"
+		"Ctrl-C ends the run early, with the summary.",
 	.examples = "  quire stress --seconds 60 --threads 8 --memory 4G\n"
 		    "  quire stress --backing none examples/machines/server-2-nodes.machine\n"
 		    "  quire stress --orders 0 --poison --json",
