@@ -85,7 +85,7 @@ struct qr_allocator {
 
 	struct qr_spinlock pcp_batch_high_lock; /* rank PCP_BATCH_HIGH */
 	struct qr_spinlock pcpu_drain_lock; /* rank PCPU_DRAIN */
-	struct qr_spinlock oom_lock; /* rank OOM: only ever tried */
+	_Atomic bool oom_under_way; /* a: one out-of-memory upcall at a time */
 	struct qr_work decay; /* the vmstat tick: decay of the caches */
 	struct qr_work deferred; /* background release of deferred memory */
 	_Atomic uint64_t cpu_online[QR_MAX_CPUS / 64]; /* a */
@@ -178,8 +178,8 @@ QR_INLINE enum qr_zone_type qr__gfp_zone(const struct qr_allocator *alloc, qr_gf
 
 QR_INLINE enum qr_migratetype qr__gfp_migratetype(const struct qr_allocator *alloc, qr_gfp_t gfp)
 {
-	if (qr__unlikely(atomic_load_explicit(&alloc->frames.mobility_disabled,
-					      memory_order_relaxed)))
+	if (qr__unlikely(
+		    atomic_load_explicit(&alloc->frames.mobility_disabled, memory_order_relaxed)))
 		return QR_MIGRATE_UNMOVABLE;
 	return (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
 }
@@ -195,7 +195,8 @@ QR_INLINE bool qr__in_task(const struct qr_task *task)
 /* Is this allocation one that shall fail?  Only asked while alloc->fail_on. */
 bool qr__should_fail_alloc_page(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order);
 /* Charge a fresh page to whoever asked; false: refused, and the page is freed again. */
-bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order, qr_gfp_t gfp);
+bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
+		     qr_gfp_t gfp);
 
 /* page_alloc.c ----------------------------------------------------------------------------- */
 

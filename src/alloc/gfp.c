@@ -62,9 +62,9 @@ static enum qr_zone_type zone_select(const struct qr_frames *frames, qr_gfp_t gf
 void qr__gfp_init(struct qr_allocator *alloc)
 {
 	for (qr_gfp_t bits = 0; bits <= SELECTOR_BITS; bits++)
-		alloc->gfp_zone[bits] = (uint8_t)(gfp_fault(bits) ?
-							  QR_NR_ZONES :
-							  zone_select(&alloc->frames, bits));
+		alloc->gfp_zone[bits] =
+			(uint8_t)(gfp_fault(bits) ? QR_NR_ZONES
+						  : zone_select(&alloc->frames, bits));
 	atomic_init(&alloc->gfp_allowed_mask, QR_GFP_BITS_MASK);
 }
 

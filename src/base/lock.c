@@ -71,8 +71,7 @@ void qr__irq_restore(struct qr_base *base, unsigned long state)
 #define LEDGER_SLOTS ((unsigned)QR_ARRAY_SIZE(((struct qr_lock_ledger *)0)->held))
 
 static const char *const rank_names[QR_NR_RANKS] = {
-	"none",      "TUNABLES", "PCP_BATCH_HIGH", "PCPU_DRAIN", "OOM",
-	"ZONELISTS", "PCP",      "ZONE",           "WORK",
+	"none", "TUNABLES", "PCP_BATCH_HIGH", "PCPU_DRAIN", "ZONELISTS", "PCP", "ZONE", "WORK",
 };
 
 static const char *rank_name(unsigned rank)
