@@ -43,7 +43,7 @@ struct options {
 	unsigned backing; /* enum qr_linux_backing, which has the order of backing_words */
 	uint32_t machine_options;
 	struct setting_list settings;
-	bool json, quiet;
+	bool json, quiet, usdt;
 };
 
 /* Arguments -------------------------------------------------------------------------------- */
@@ -123,6 +123,13 @@ static bool quiet_take(struct cli *cli, void *into, const char *value)
 	return ((struct options *)into)->quiet = true;
 }
 
+static bool usdt_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	(void)value;
+	return ((struct options *)into)->usdt = true;
+}
+
 static bool operand_take(struct cli *cli, void *into, const char *value)
 {
 	struct options *options = into;
@@ -150,6 +157,7 @@ static const struct cli_option verb_options[] = {
 	 "an option of machine files: poison, shuffle, page_owner, ..."},
 	{"set", "TUNABLE=VALUE", set_take,
 	 "set a tunable ('quire tunables' lists them); may be repeated"},
+	{"usdt", NULL, usdt_take, "fire the USDT probes, for bpftrace or perf"},
 	{"quiet", NULL, quiet_take, "no progress on stderr"},
 	{"json", NULL, json_take, "print the summary as JSON; quire-stress(1) describes it"},
 	{NULL, NULL, NULL, NULL},
@@ -528,7 +536,7 @@ static int stress_machine(const struct options *options, const struct machine *m
 	struct stress *stress = calloc(1, sizeof(*stress));
 	struct qr_linux_config how = {
 		.backing = (enum qr_linux_backing)options->backing,
-		.usdt = true,
+		.usdt = options->usdt,
 		.log = library_log,
 		.log_ctx = stress,
 		.machine = {.options = options->machine_options},

@@ -9,7 +9,7 @@ import unittest
 from program import MACHINES, ProgramTest, run
 
 HERE = pathlib.Path(__file__).resolve().parent
-EXPECT = re.compile(r"# expect: (.*)")
+EXPECT = re.compile(r"# expect(:.*)")
 
 
 class BadMachines(ProgramTest):
@@ -21,7 +21,7 @@ class BadMachines(ProgramTest):
         for path in files:
             expected = EXPECT.match(path.read_text().splitlines()[0]).group(1)
             with self.subTest(path.name):
-                self.bad(3, f"{path}:{expected}", "show", "buddyinfo", path)
+                self.bad(3, f"{path}{expected}", "show", "buddyinfo", path)
 
     def test_every_verb_refuses_them(self):
         path = HERE / "bad_machines" / "overlap.machine"
