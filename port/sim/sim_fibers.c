@@ -168,6 +168,15 @@ static bool all_stuck(const struct qr_sim *sim)
 	return true;
 }
 
+static void locks_report(struct qr_sim *sim, const struct sim_context *fiber)
+{
+	unsigned slots = sizeof(fiber->ledger.held) / sizeof(fiber->ledger.held[0]);
+
+	for (unsigned i = 0; i < fiber->ledger.nr_held && i < slots; i++)
+		qr__sim_log(sim, "fiber %u holds the lock of rank %u at %p", fiber->number,
+			    fiber->ledger.held[i].rank, fiber->ledger.held[i].lock);
+}
+
 static void deadlock_report(struct qr_sim *sim)
 {
 	qr__sim_log(sim, "deadlock: every fiber waits");
@@ -180,9 +189,7 @@ static void deadlock_report(struct qr_sim *sim)
 			    fiber->number, fiber->cpu, fiber->where ? fiber->where : "nowhere",
 			    fiber->ledger.nr_held,
 			    fiber_may_run(sim, fiber) ? "" : ", and its CPU is taken");
-		for (unsigned k = 0; k < fiber->ledger.nr_held; k++)
-			qr__sim_log(sim, "fiber %u holds the lock of rank %u at %p", fiber->number,
-				    fiber->ledger.held[k].rank, fiber->ledger.held[k].lock);
+		locks_report(sim, fiber);
 	}
 }
 
@@ -228,6 +235,8 @@ static void fiber_entry(unsigned high, unsigned low)
 	struct qr_sim *sim = (struct qr_sim *)((uintptr_t)high << 32 | low);
 
 	switch_arrived(sim);
+	/* ASan's swapcontext() would forget all it knows of this stack with each switch to it. */
+	sim->current->machine.uc_stack.ss_size = 0;
 	qr__sim_deliver(sim);
 	sim->current->body(sim->current->arg);
 	fiber_end(sim);
@@ -357,4 +366,14 @@ int qr_sim_run(struct qr_sim *sim, uint64_t seed)
 	memset(sim->owner, 0, sim->nr_cpus * sizeof(sim->owner[0]));
 	sim->broken = true;
 	return QR_EBUSY;
+}
+
+uint64_t qr_sim_switches(const struct qr_sim *sim)
+{
+	return sim->switches;
+}
+
+uint64_t qr_sim_switch_hash(const struct qr_sim *sim)
+{
+	return sim->switch_hash;
 }

@@ -3,9 +3,9 @@
  * port/template/port.c - a port that does nothing: copy this folder to start one
  *
  * It compiles, and an instance on it works as far as one can without memory, time and interrupts.
- * With cpu_id, page_address and address_to_pfn filled in you can allocate real memory, with clock_ns
- * and run_by background work is done, and with the masks and pins the instance may be used by
- * interrupt handlers and preempted tasks.  A hook you do not need is better NULL than empty; the
+ * With cpu_id, page_address and address_to_pfn filled in you can allocate real memory; with
+ * clock_ns and run_by background work is done; with the masks and pins the instance may be used by
+ * interrupt handlers and preempted tasks.  A hook you do not need is better NULL than empty: the
  * core then leaves out what belongs to it.
  *
  * Each comment answers four questions: what the hook does, what it receives, what it may return,
