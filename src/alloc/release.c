@@ -308,6 +308,7 @@ int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, int64_t 
 		    qr_zone_type_name(zone->type), zone->nid, (unsigned long long)managed,
 		    (unsigned long long)qr__read(&zone->present_pages), (long long)delta))
 		return QR_EINVAL;
+	atomic_fetch_add_explicit(&zone->adjusted_pages, (uint64_t)delta, memory_order_relaxed);
 	managed_adjust(zone, delta);
 	return QR_OK;
 }

@@ -50,6 +50,7 @@ struct qr_zone {
 	_Atomic uint64_t present_pages; /* z */
 	_Atomic uint64_t managed_pages; /* a */
 	_Atomic uint64_t cma_pages; /* z */
+	_Atomic uint64_t adjusted_pages; /* a: of managed_pages: what callers added, modulo 2^64 */
 	uint64_t present_early_pages; /* c */
 	_Atomic uint64_t percpu_drift_mark; /* t */
 	_Atomic uint32_t stat_threshold; /* t */
