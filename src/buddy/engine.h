@@ -61,14 +61,16 @@ struct qr_buddy_ops {
 
 	/*
 	 * Take this free block (a head, with its exact order), keep its lowest 2^order frames and
-	 * list the rest under @rest_type.  order == block.order takes all of it.
+	 * list the rest under @rest_type.  order == block.order takes all of it.  The block is
+	 * looked for under its pageblocks' type, so if they are to change, change them afterwards.
 	 */
 	void (*take_block)(struct qr_zone *zone, struct qr_block block, unsigned order,
 			   enum qr_migratetype rest_type);
 
 	/*
-	 * Take exactly [pfn, pfn + 2^order), aligned, out of the free block that contains it; the
-	 * rest stays free, under its pageblocks' types.  False: it is not all free.
+	 * Take exactly [pfn, pfn + 2^order), aligned, out of the free block that contains it, or
+	 * of the several that make it up (pageblocks that were moved are not joined).  The rest
+	 * stays free, under its pageblocks' types.  False: it is not all free.
 	 */
 	bool (*carve)(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 

@@ -179,6 +179,16 @@ QR_INLINE bool qr__type_mergeable(enum qr_migratetype type)
 	return type < QR_MIGRATE_PCPTYPES;
 }
 
+/* What a pageblock that is set to @type will say: see qr__pageblock_type_set_locked(). */
+QR_INLINE enum qr_migratetype qr__type_stored(const struct qr_frames *frames,
+					      enum qr_migratetype type)
+{
+	if (qr__unlikely(atomic_load_explicit(&frames->mobility_disabled, memory_order_relaxed)) &&
+	    qr__type_mergeable(type))
+		return QR_MIGRATE_UNMOVABLE;
+	return type;
+}
+
 /* Zones ------------------------------------------------------------------------------------ */
 
 QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
