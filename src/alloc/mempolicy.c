@@ -193,7 +193,7 @@ static struct qr_page *alloc_chosen(struct qr_allocator *alloc, qr_gfp_t gfp, un
 		qr__alloc_finally(alloc, gfp, order, choice->nid, choice->nodemask, task);
 
 	if (page && choice->interleaved && qr__page_zone(&alloc->frames, page)->nid == choice->nid)
-		qr__count(qr__alloc_base(alloc), QR_EV_NUMA_INTERLEAVE, 1);
+		qr__zone_count_numa(qr__page_zone(&alloc->frames, page), QR_EV_NUMA_INTERLEAVE);
 	return page;
 }
 

@@ -116,20 +116,19 @@ static bool block_take_locked(struct qr_zone *zone, unsigned order, enum qr_migr
 }
 
 /* The caches count their own allocations under their locks; this is for those that go round them. */
-static void buddy_count(struct qr_zone *preferred, const struct qr_zone *zone, unsigned order)
+static void buddy_count(struct qr_zone *preferred, struct qr_zone *zone, unsigned order)
 {
 	struct qr_frames *frames = zone->frames;
-	struct qr_base *base = &frames->base;
 	bool local = zone->nid == qr__numa_node(frames);
 
-	qr__count(base, QR_EV_PGALLOC + zone->type, qr__order_pages(order));
-	qr__count(base, local ? QR_EV_NUMA_LOCAL : QR_EV_NUMA_OTHER, 1);
+	qr__count(&frames->base, QR_EV_PGALLOC + zone->type, qr__order_pages(order));
+	qr__zone_count_numa(zone, local ? QR_EV_NUMA_LOCAL : QR_EV_NUMA_OTHER);
 	if (zone->nid == preferred->nid) {
-		qr__count(base, QR_EV_NUMA_HIT, 1);
+		qr__zone_count_numa(zone, QR_EV_NUMA_HIT);
 		return;
 	}
-	qr__count(base, QR_EV_NUMA_MISS, 1);
-	qr__count(base, QR_EV_NUMA_FOREIGN, 1);
+	qr__zone_count_numa(zone, QR_EV_NUMA_MISS);
+	qr__zone_count_numa(preferred, QR_EV_NUMA_FOREIGN);
 }
 
 /* A page that fails its checks is leaked, and the next one tried. */

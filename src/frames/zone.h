@@ -51,6 +51,8 @@ struct qr_zone {
 	_Atomic uint64_t managed_pages; /* a */
 	_Atomic uint64_t cma_pages; /* z */
 	_Atomic uint64_t adjusted_pages; /* a: of managed_pages: what callers added, modulo 2^64 */
+	/* a: NUMA events of requests that went round the caches, from QR_EV_NUMA_HIT on */
+	_Atomic uint64_t numa_events[QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT + 1];
 	uint64_t present_early_pages; /* c */
 	_Atomic uint64_t percpu_drift_mark; /* t */
 	_Atomic uint32_t stat_threshold; /* t */
@@ -133,6 +135,14 @@ QR_INLINE void qr__zone_account_free(struct qr_zone *zone, int64_t nr, enum qr_m
 		qr__bump(&zone->nr_free_cma, (uint64_t)nr);
 	else if (type == QR_MIGRATE_HIGHATOMIC)
 		qr__bump(&zone->nr_free_highatomic, (uint64_t)nr);
+}
+
+/* Count a NUMA event of a request that no cache served: for the zone, and in the whole. */
+static inline void qr__zone_count_numa(struct qr_zone *zone, unsigned event)
+{
+	atomic_fetch_add_explicit(&zone->numa_events[event - QR_EV_NUMA_HIT], 1,
+				  memory_order_relaxed);
+	qr__count((struct qr_base *)(void *)zone->frames, event, 1);
 }
 
 QR_INLINE uint64_t qr__zone_start(const struct qr_zone *zone)
