@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch/check_zone.c - the checker's arithmetic: a zone's counters, and its caches
+ *
+ * Locking: all caches of the zone and the zone itself are locked.
+ */
+#include "check.h"
+
+#define ULL(x) ((unsigned long long)(x))
+
+/* A counter, or what it should be, differs. */
+static void differs(struct qr_checker *c, enum qr_invariant invariant, const char *counter,
+		    uint64_t is, uint64_t should_be)
+{
+	if (is != should_be)
+		qr__check_broken(c, invariant, "%s of zone %s of node %d is %llu, should be %llu",
+				 counter, qr_zone_type_name(c->zone->type), c->zone->nid, ULL(is),
+				 ULL(should_be));
+}
+
+/* Counters against lists ------------------------------------------------------------------- */
+
+static uint64_t nr_listed(const struct qr_zone *zone, enum qr_migratetype type)
+{
+	uint64_t nr = 0;
+
+	for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++)
+		nr += zone->ops->nr_blocks_type_racy(zone, order, type) << order;
+	return nr;
+}
+
+static void orders_check(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+
+	for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++) {
+		uint64_t all = zone->ops->nr_blocks_racy(zone, order);
+		uint64_t sum = 0;
+
+		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+			sum += zone->ops->nr_blocks_type_racy(zone, order,
+							      (enum qr_migratetype)type);
+		if (all != sum)
+			qr__check_broken(
+				c, QR_INV_Z4,
+				"zone %s of node %d counts %llu free blocks of order %u, its types %llu",
+				qr_zone_type_name(zone->type), zone->nid, ULL(all), order,
+				ULL(sum));
+	}
+}
+
+void qr__check_list_counts_locked(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+	uint64_t nr_free = 0;
+
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+		if (type != QR_MIGRATE_ISOLATE)
+			nr_free += nr_listed(zone, (enum qr_migratetype)type);
+	differs(c, QR_INV_Z1, "nr_free_pages", qr__read(&zone->nr_free_pages), nr_free);
+	differs(c, QR_INV_Z2, "nr_free_cma", qr__read(&zone->nr_free_cma),
+		nr_listed(zone, QR_MIGRATE_CMA));
+	differs(c, QR_INV_Z3, "nr_free_highatomic", qr__read(&zone->nr_free_highatomic),
+		nr_listed(zone, QR_MIGRATE_HIGHATOMIC));
+	orders_check(c);
+}
+
+/* Counters against the walk ---------------------------------------------------------------- */
+
+/* Frames of the zone's ranges whose sections are online. */
+static uint64_t nr_present(const struct qr_checker *c)
+{
+	uint64_t nr = 0;
+
+	for (unsigned i = 0; i < c->frames->nr_extents; i++) {
+		const struct qr_extent *extent = &c->frames->extents[i];
+		qr_pfn_t pfn = extent->start_pfn;
+
+		if (extent->nid != c->zone->nid || extent->zone != c->zone->type)
+			continue;
+		while (pfn < extent->end_pfn) {
+			qr_pfn_t end = qr__align_up(pfn + 1,
+						    qr__order_pages(c->frames->section_order));
+
+			end = qr__min(end, extent->end_pfn);
+			if (qr__pfn_online(c->frames, pfn))
+				nr += end - pfn;
+			pfn = end;
+		}
+	}
+	return nr;
+}
+
+static void sizes_check(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+	uint64_t spanned = qr__read(&zone->spanned_pages);
+	uint64_t present = qr__read(&zone->present_pages);
+	uint64_t managed = qr__read(&zone->managed_pages);
+
+	if (managed > present || present > spanned)
+		qr__check_broken(
+			c, QR_INV_Z9,
+			"zone %s of node %d: spanned %llu, present %llu, managed %llu must not increase",
+			qr_zone_type_name(zone->type), zone->nid, ULL(spanned), ULL(present),
+			ULL(managed));
+	differs(c, QR_INV_Z9, "present_pages", present, nr_present(c));
+}
+
+static uint64_t nr_manageable(const struct qr_checker *c)
+{
+	uint64_t nr = 0;
+
+	for (unsigned state = 0; state < QR_NR_FRAME_STATES; state++)
+		nr += c->nr[state];
+	return nr - c->nr_unmanaged + qr__read(&c->zone->adjusted_pages);
+}
+
+bool qr__check_managed_look(struct qr_checker *c, bool speak)
+{
+	if (qr__read(&c->zone->managed_pages) == nr_manageable(c))
+		return false;
+	/* A reserved page may have been freed since the walk: before we complain, walk again. */
+	if (speak) {
+		qr__check_frames_locked(c);
+		differs(c, QR_INV_Z7, "managed_pages", qr__read(&c->zone->managed_pages),
+			nr_manageable(c));
+	}
+	return true;
+}
+
+static void highatomic_check(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+	uint64_t reserved = qr__read(&zone->nr_reserved_highatomic);
+	uint64_t blocks = c->nr_pageblocks[QR_MIGRATE_HIGHATOMIC];
+	uint64_t limit = qr__read(&zone->spanned_pages) + QR_MAX_ORDER_NR_PAGES;
+
+	if (reserved < blocks * QR_PAGEBLOCK_NR_PAGES || reserved > limit)
+		qr__check_broken(
+			c, QR_INV_Z8,
+			"zone %s of node %d reserves %llu highatomic pages, but has %llu such pageblocks",
+			qr_zone_type_name(zone->type), zone->nid, ULL(reserved), ULL(blocks));
+}
+
+void qr__check_counters_locked(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+
+	sizes_check(c);
+	differs(c, QR_INV_Z5, "nr_isolate_pageblock", qr__read(&zone->nr_isolate_pageblock),
+		c->nr_isolated_pageblocks);
+	differs(c, QR_INV_Z6, "nr_free_pages", qr__read(&zone->nr_free_pages),
+		c->nr[QR_FRAME_FREE] - c->nr_free_isolated);
+	highatomic_check(c);
+	differs(c, QR_INV_Z10, "nr_deferred", qr__read(&zone->nr_deferred),
+		c->nr[QR_FRAME_DEFERRED]);
+	differs(c, QR_INV_Z11, "cma_pages", qr__read(&zone->cma_pages),
+		c->nr_pageblocks[QR_MIGRATE_CMA] * QR_PAGEBLOCK_NR_PAGES);
+	if (!c->broken && qr__check_managed_look(c, false))
+		qr__check_suspect_note(c, QR_INV_Z7, 0);
+}
+
+/* Caches ----------------------------------------------------------------------------------- */
+
+/* A cache's list, as sentences name it. */
+struct cache_list {
+	unsigned cpu, list, order;
+	const struct qr_list *head;
+};
+
+static unsigned list_order(unsigned list)
+{
+	return list < QR_NR_LOWORDER_PCP_LISTS ? list / QR_MIGRATE_PCPTYPES : QR_HPAGE_PMD_ORDER;
+}
+
+static bool index_is_sane(const struct qr_checker *c, uint32_t index)
+{
+	return index < c->frames->end_pfn - c->frames->base_pfn;
+}
+
+static void cached_check(struct qr_checker *c, const struct cache_list *list, uint32_t index)
+{
+	const struct qr_page *page = &c->frames->pages[index];
+	qr_pfn_t pfn = qr__page_pfn(c->frames, page);
+	const char *what = NULL;
+
+	if (qr__page_type(page) != QR_PT_PCP)
+		what = "does not say PCP";
+	else if (qr__page_order(page) != list->order)
+		what = "has another order";
+	else if (page->zone_id != c->zone->id)
+		what = "is another zone's";
+	else if (!qr__is_aligned(pfn, qr__order_pages(list->order)))
+		what = "is not aligned";
+	if (what)
+		qr__check_broken(c, QR_INV_P2,
+				 "CPU %u, list %u of order %u: the block at pfn %#llx %s",
+				 list->cpu, list->list, list->order, ULL(pfn), what);
+	else if (qr__page_refcount(page) != 0)
+		qr__check_broken(c, QR_INV_F5, "pfn %#llx is cached but has %d references",
+				 ULL(pfn), (int)qr__page_refcount(page));
+	else if (qr__page_flags(page) & ~QR_PG_HWPOISON)
+		qr__check_broken(c, QR_INV_F7, "pfn %#llx is cached but has flags %#x", ULL(pfn),
+				 (unsigned)qr__page_flags(page));
+}
+
+/* Pages on one list; the walk ends at the first link that makes no sense, or after all frames. */
+static uint64_t list_check(struct qr_checker *c, const struct cache_list *list)
+{
+	uint32_t index = list->head->first, prev = QR_LIST_NONE;
+	uint64_t nr = 0, limit = qr__read(&c->zone->spanned_pages);
+
+	while (index != QR_LIST_NONE && !c->broken) {
+		if (!index_is_sane(c, index) || c->frames->pages[index].link.prev != prev ||
+		    nr > limit) {
+			qr__check_broken(c, QR_INV_P1,
+					 "CPU %u, list %u: the link to index %u is broken",
+					 list->cpu, list->list, index);
+			break;
+		}
+		cached_check(c, list, index);
+		nr += qr__order_pages(list->order);
+		prev = index;
+		index = c->frames->pages[index].link.next;
+	}
+	if (!c->broken && list->head->last != prev)
+		qr__check_broken(c, QR_INV_P1,
+				 "CPU %u, list %u ends at index %u, but says its last is %u",
+				 list->cpu, list->list, prev, list->head->last);
+	return nr;
+}
+
+static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
+{
+	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
+	int32_t batch = atomic_load_explicit(&pcp->batch, memory_order_relaxed);
+	int32_t high = atomic_load_explicit(&pcp->high, memory_order_relaxed);
+	int32_t low = atomic_load_explicit(&pcp->high_min, memory_order_relaxed);
+	int32_t top = atomic_load_explicit(&pcp->high_max, memory_order_relaxed);
+
+	if (batch < 1 || high < 0 || low < 0 || top < 0)
+		qr__check_broken(c, QR_INV_P4,
+				 "CPU %u, zone %s: batch %d, high %d, high_min %d, high_max %d", cpu,
+				 qr_zone_type_name(c->zone->type), (int)batch, (int)high, (int)low,
+				 (int)top);
+}
+
+static void cache_check(struct qr_checker *c, unsigned cpu)
+{
+	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
+	int32_t count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	uint64_t nr = 0;
+
+	for (unsigned i = 0; i < QR_NR_PCP_LISTS && !c->broken; i++) {
+		const struct cache_list list = {
+			.cpu = cpu, .list = i, .order = list_order(i), .head = &pcp->lists[i]};
+
+		nr += list_check(c, &list);
+	}
+	if (count < 0 || (uint64_t)count != nr)
+		qr__check_broken(
+			c, QR_INV_P3,
+			"CPU %u, zone %s: the cache counts %d pages, but %llu are on its lists", cpu,
+			qr_zone_type_name(c->zone->type), (int)count, ULL(nr));
+	sizes_of_cache_check(c, cpu);
+}
+
+void qr__check_caches_locked(struct qr_checker *c)
+{
+	if (!c->zone->pcp)
+		return;
+	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus && !c->broken; cpu++)
+		cache_check(c, cpu);
+}
+
+/*
+ * By its own links: the first of a list is named by that list, any other by the one before it.  What
+ * was taken off a list keeps its old links, but the neighbours no longer agree.
+ */
+bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page)
+{
+	uint32_t index = qr__page_index(c->frames, page);
+	uint32_t prev = page->link.prev;
+
+	if (prev != QR_LIST_NONE)
+		return index_is_sane(c, prev) &&
+		       qr__page_type(&c->frames->pages[prev]) == QR_PT_PCP &&
+		       c->frames->pages[prev].link.next == index;
+	for (unsigned cpu = 0; c->zone->pcp && cpu < c->frames->base.nr_cpus; cpu++)
+		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
+			if (c->zone->pcp[cpu].lists[i].first == index)
+				return true;
+	return false;
+}
