@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +86,21 @@ static void span_find(struct qr_linux_pool *pool, const struct qr_config *machin
 
 /* Opening ----------------------------------------------------------------------------------- */
 
+/* The kernel would not only refuse but send a signal that ends the program. */
+static int file_limit_check(const struct qr_linux_pool *pool, struct qr_error_text *why)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    pool->length <= limit.rlim_cur)
+		return 0;
+	return qr__linux_why(
+		why, QR_ENOMEM,
+		"files of this process are limited to %llu MiB, and the pool needs %llu; "
+		"raise ulimit -f",
+		(unsigned long long)limit.rlim_cur >> 20, (unsigned long long)(pool->length >> 20));
+}
+
 static int file_open(struct qr_linux_pool *pool, struct qr_error_text *why)
 {
 	bool huge = pool->backing == QR_LINUX_HUGETLB;
@@ -102,7 +118,8 @@ static int file_open(struct qr_linux_pool *pool, struct qr_error_text *why)
 				     huge ? " of huge pages" : "", strerror(errno));
 	if (ftruncate(pool->fd, (off_t)pool->length) < 0)
 		return qr__linux_why(why, QR_ENOMEM,
-				     "cannot give the memfd %llu MiB: ftruncate: %s; see ulimit -f",
+				     "cannot give the memfd %llu MiB: ftruncate: %s; make the pool "
+				     "smaller",
 				     (unsigned long long)(pool->length >> 20), strerror(errno));
 	return 0;
 }
@@ -182,7 +199,9 @@ int qr__linux_memory_open(struct qr_linux_pool *pool, const struct qr_config *ma
 	if (err < 0 || pool->backing == QR_LINUX_NO_MEMORY)
 		return err;
 	span_find(pool, machine);
-	err = file_open(pool, why);
+	err = file_limit_check(pool, why);
+	if (err == 0)
+		err = file_open(pool, why);
 	if (err == 0)
 		err = space_reserve(pool, why);
 	for (unsigned i = 0; err == 0 && i < machine->nr_ranges; i++)
