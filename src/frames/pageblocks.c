@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pageblocks.c - the type of a pageblock, its isolation and its skip hint
+ *
+ * All three share a word.  Type and isolation change under the zone's lock only; the skip hint
+ * changes under no lock at all, so every write is a read-modify-write of its own bits.
+ */
+#include "frames.h"
+
+static uint32_t bits_of(const struct qr_pageblock *block)
+{
+	return atomic_load_explicit(&block->bits, memory_order_relaxed);
+}
+
+/* Replace the bits of mask. */
+static void bits_replace(struct qr_pageblock *block, uint32_t mask, uint32_t value)
+{
+	uint32_t old = bits_of(block);
+
+	while (!atomic_compare_exchange_weak_explicit(&block->bits, &old, (old & ~mask) | value,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	uint32_t bits = bits_of(qr__pageblock(frames, pfn));
+
+	return (enum qr_migratetype)((bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE);
+}
+
+void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)
+{
+	struct qr_frames *frames = zone->frames;
+
+	QR_ASSERT_LOCKED(&frames->base, &zone->lock);
+	QR_ASSERT(&frames->base, type < QR_MIGRATE_ISOLATE,
+		  "pageblock %#llx: %u is no type of its own; isolation is a bit apart",
+		  (unsigned long long)pfn, (unsigned)type);
+	if (type < QR_MIGRATE_PCPTYPES &&
+	    atomic_load_explicit(&frames->mobility_disabled, memory_order_relaxed))
+		type = QR_MIGRATE_UNMOVABLE;
+	bits_replace(qr__pageblock(frames, pfn), QR_PB_TYPE_MASK,
+		     (uint32_t)type ^ QR_MIGRATE_MOVABLE);
+}
+
+void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool isolate)
+{
+	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
+	bits_replace(qr__pageblock(zone->frames, pfn), QR_PB_ISOLATE, isolate ? QR_PB_ISOLATE : 0);
+}
+
+bool qr__pageblock_skip(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return (bits_of(qr__pageblock(frames, pfn)) & QR_PB_SKIP) != 0;
+}
+
+void qr__pageblock_skip_set(struct qr_frames *frames, qr_pfn_t pfn, bool skip)
+{
+	bits_replace(qr__pageblock(frames, pfn), QR_PB_SKIP, skip ? QR_PB_SKIP : 0);
+}
+
+bool qr__pageblock_in_zone(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	qr_pfn_t start = qr__pageblock_start(pfn);
+
+	return qr__zone_spans(zone, start) &&
+	       qr__zone_spans(zone, start + QR_PAGEBLOCK_NR_PAGES - 1);
+}
