@@ -4,7 +4,7 @@
  *
  * Since glibc 2.35 each thread has an rseq area that the kernel keeps up to date with the number of
  * the CPU the thread runs on, so asking is one load.  Where there is none (another C library, an
- * old kernel, a debugger in between) the getcpu call of the vDSO does, at some 10 ns.
+ * old kernel, a debugger in between) the getcpu call of the vDSO does, at three times the price.
  *
  * A number may be larger than the machine's last CPU, if the machine was described with fewer CPUs
  * than the host has; then several CPUs share one cache.  The number may be stale as soon as it is

@@ -9,6 +9,32 @@
  */
 #include "pool.h"
 
+#define SECTION_ORDER_DEFAULT 15 /* what section_order 0 stands for */
+#define SECTION_ORDER_MAX 40
+
+/* Equal shares in whole sections, the last one smaller; a small pool does not reach all nodes. */
+unsigned qr__linux_nodes_divide(uint64_t nr_pages, unsigned section_order, const int *nids,
+				unsigned nr_nids, struct qr_range *ranges)
+{
+	unsigned order = section_order ? section_order : SECTION_ORDER_DEFAULT;
+	uint64_t nr_sections, share, start = 0;
+	unsigned nr = 0;
+
+	if (order > SECTION_ORDER_MAX)
+		order = SECTION_ORDER_MAX; /* the core will refuse it, in words */
+	nr_sections = nr_pages >> order;
+	if (nr_sections << order != nr_pages)
+		nr_sections++;
+	share = (nr_sections + nr_nids - 1) / nr_nids << order;
+	for (; nr < nr_nids && start < nr_pages; start += share) {
+		ranges[nr].start_pfn = start;
+		ranges[nr].nr_pages = nr_pages - start < share ? nr_pages - start : share;
+		ranges[nr].nid = nids[nr];
+		nr++;
+	}
+	return nr;
+}
+
 #if QR_HAVE_NUMA
 
 #include <errno.h>
@@ -66,42 +92,32 @@ static int cpus_describe(struct linux_machine *machine)
 	return 0;
 }
 
-static unsigned nodes_with_memory(int *nids, unsigned max)
+/* At least one. */
+static unsigned nodes_with_memory(int nids[QR_MAX_NODES])
 {
 	unsigned nr = 0;
 
-	for (int nid = 0; nid <= numa_max_node() && nr < max; nid++)
+	for (int nid = 0; nid <= numa_max_node() && nr < QR_MAX_NODES; nid++)
 		if (numa_bitmask_isbitset(numa_all_nodes_ptr, (unsigned)nid) &&
 		    numa_node_size64(nid, NULL) > 0)
 			nids[nr++] = nid;
+	if (!nr)
+		nids[nr++] = 0;
 	return nr;
 }
 
-/* Equal shares in whole sections, the last one smaller; a small pool does not reach all nodes. */
-static int ranges_divide(const struct qr_linux_config *config, struct linux_machine *machine)
+static int ranges_describe(const struct qr_linux_config *config, struct linux_machine *machine)
 {
-	unsigned order = config->machine.section_order ? config->machine.section_order : 15;
-	uint64_t nr_pages = config->size >> QR_PAGE_SHIFT, start = 0, share;
 	int nids[QR_MAX_NODES];
-	unsigned nr = nodes_with_memory(nids, QR_MAX_NODES), used = 0;
+	unsigned nr = nodes_with_memory(nids);
 
-	machine->own_ranges = calloc(nr ? nr : 1, sizeof(machine->own_ranges[0]));
+	machine->own_ranges = calloc(nr, sizeof(machine->own_ranges[0]));
 	if (!machine->own_ranges)
 		return QR_ENOMEM;
-	if (!nr)
-		nids[nr++] = 0;
-	share = (nr_pages + nr - 1) / nr;
-	if (order < 40)
-		share = ((share + (UINT64_C(1) << order) - 1) >> order) << order;
-	for (; start < nr_pages; start += share) {
-		struct qr_range *range = &machine->own_ranges[used];
-
-		range->start_pfn = start;
-		range->nr_pages = nr_pages - start < share ? nr_pages - start : share;
-		range->nid = nids[used++];
-	}
 	machine->config.ranges = machine->own_ranges;
-	machine->config.nr_ranges = used;
+	machine->config.nr_ranges =
+		qr__linux_nodes_divide(config->size >> QR_PAGE_SHIFT, config->machine.section_order,
+				       nids, nr, machine->own_ranges);
 	return 0;
 }
 
@@ -110,8 +126,10 @@ int qr__linux_nodes_describe(const struct qr_linux_config *config, struct linux_
 {
 	unsigned nr_nodes;
 
-	if (!host_has_nodes())
+	if (!host_has_nodes()) {
+		machine->config.nr_nodes = 1;
 		return 0;
+	}
 	nr_nodes = (unsigned)numa_max_node() + 1;
 	if (nr_nodes > QR_MAX_NODES)
 		return qr__linux_why(why, QR_ENOSYS,
@@ -121,7 +139,7 @@ int qr__linux_nodes_describe(const struct qr_linux_config *config, struct linux_
 	/* Ranges of nodes that the host lacks are refused by the core, by number. */
 	machine->config.nr_nodes = nr_nodes;
 	if (distances_describe(machine, nr_nodes) < 0 || cpus_describe(machine) < 0 ||
-	    (!machine->config.nr_ranges && ranges_divide(config, machine) < 0))
+	    (!machine->config.nr_ranges && ranges_describe(config, machine) < 0))
 		return qr__linux_why(why, QR_ENOMEM, "out of memory");
 	return 0;
 }

@@ -93,6 +93,9 @@ void qr__linux_machine_free(struct linux_machine *machine);
 /* Take what the config leaves open (ranges, distances, CPUs' nodes) from the host. */
 int qr__linux_nodes_describe(const struct qr_linux_config *config, struct linux_machine *machine,
 			     struct qr_error_text *why);
+/* Share nr_pages, from frame 0 on, between nodes; returns how many ranges that took. */
+unsigned qr__linux_nodes_divide(uint64_t nr_pages, unsigned section_order, const int *nids,
+				unsigned nr_nids, struct qr_range *ranges);
 /* Bind each range of the direct map to its node. */
 int qr__linux_nodes_bind(struct qr_linux_pool *pool, const struct qr_config *machine,
 			 struct qr_error_text *why);

@@ -28,6 +28,7 @@
 #include <quire/linux.h>
 
 #include "base/base.h"
+#include "linux/pool.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -377,6 +378,32 @@ static void test_host_nodes(void **state)
 	config.machine.ranges = &range;
 	config.machine.nr_ranges = 1;
 	refused(&config, QR_EINVAL, "63");
+}
+
+static void test_division_between_nodes(void **state)
+{
+	static const int nids[] = {0, 2, 5};
+	struct qr_range r[3] = {{0}};
+
+	(void)state;
+	/* 10 sections of 2^15 pages and a bit: 4, 4 and the rest. */
+	assert_int_equal(qr__linux_nodes_divide(10 * 32768 + 7, 0, nids, 3, r), 3);
+	assert_int_equal(r[0].start_pfn, 0);
+	assert_int_equal(r[0].nr_pages, 4 * 32768);
+	assert_int_equal(r[1].start_pfn, 4 * 32768);
+	assert_int_equal(r[1].nr_pages, 4 * 32768);
+	assert_int_equal(r[1].nid, 2);
+	assert_int_equal(r[2].start_pfn, 8 * 32768);
+	assert_int_equal(r[2].nr_pages, 2 * 32768 + 7);
+	assert_int_equal(r[2].nid, 5);
+	/* Less than a section: one node has it all. */
+	assert_int_equal(qr__linux_nodes_divide(100, 15, nids, 3, r), 1);
+	assert_int_equal(r[0].nr_pages, 100);
+	/* Four sections for three nodes: two each, and the third has none. */
+	assert_int_equal(qr__linux_nodes_divide(4 * 1024, 10, nids, 3, r), 2);
+	assert_int_equal(r[1].nr_pages, 2 * 1024);
+	assert_int_equal(qr__linux_nodes_divide(4 * 1024, 63, nids, 3, r), 1);
+	assert_int_equal(r[0].nr_pages, 4 * 1024);
 }
 
 /* Memory ------------------------------------------------------------------------------------ */
@@ -933,6 +960,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_hugetlb),
 		cmocka_unit_test(test_usdt),
 		cmocka_unit_test(test_host_nodes),
+		cmocka_unit_test(test_division_between_nodes),
 		cmocka_unit_test(test_real_memory),
 		cmocka_unit_test(test_ranges_and_holes),
 		cmocka_unit_test(test_resident),
