@@ -228,7 +228,11 @@ QR_API uint64_t qr_run_pending(struct quire *q);
 /* Finish deferred initialisation now, as Linux does before user space starts. */
 QR_API void qr_page_alloc_init_late(struct quire *q);
 
-/* A CPU stops to exist: its caches are drained and what it counted is kept.  And begins again. */
+/*
+ * A CPU stops to exist: its caches are drained and what it counted is kept.  And begins again.
+ * Returns 0 (also if it was so already); QR_ENOENT: there is no such CPU; QR_EBUSY: the last one.
+ * Context: task; nothing runs on that CPU.
+ */
 QR_API int qr_cpu_dead(struct quire *q, unsigned cpu);
 QR_API int qr_cpu_online(struct quire *q, unsigned cpu);
 
