@@ -636,6 +636,26 @@ static void test_worker(void **state)
 	qr_linux_close(pool);
 }
 
+/* Work that comes just when the worker is about to sleep is not slept over. */
+static void test_no_wakeup_is_lost(void **state)
+{
+	struct qr_linux_config config = {.size = 16 * MIB};
+	struct qr_linux_pool *pool = pool_open(&config);
+	struct qr_work work;
+
+	(void)state;
+	atomic_store(&job.nr, 0);
+	qr__work_init(&work, job_run);
+	for (unsigned i = 1; i <= 20000; i++) {
+		qr__work_queue(qr__base(qr_linux_quire(pool)), &work, 0);
+		for (unsigned k = 0; k < 200 && atomic_load(&job.nr) < i; k++)
+			sched_yield();
+		if (atomic_load(&job.nr) < i)
+			assert_true(job_done_within(5000, i));
+	}
+	qr_linux_close(pool);
+}
+
 static void test_no_worker(void **state)
 {
 	struct qr_linux_config config = {.size = 16 * MIB, .no_worker = true};
@@ -728,6 +748,12 @@ static void test_tasks(void **state)
 	assert_int_equal(qr_linux_task(pools[0])->flags, 0);
 	qr_linux_close(pools[0]);
 	qr_linux_close(pools[1]);
+
+	/* A process has few keys for thread-specific data. */
+	config.backing = QR_LINUX_NO_MEMORY;
+	config.no_worker = true;
+	for (unsigned i = 0; i < 1100; i++)
+		qr_linux_close(pool_open(&config));
 
 	config.tasks = false;
 	pools[0] = pool_open(&config);
@@ -967,6 +993,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_cpu_numbers),
 		cmocka_unit_test(test_without_rseq),
 		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_no_wakeup_is_lost),
 		cmocka_unit_test(test_no_worker),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_tasks),

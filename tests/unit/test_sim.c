@@ -86,10 +86,12 @@ static void test_work_runs_when_due(void **state)
 	assert_int_equal(job.nr, 2);
 	assert_int_equal(job.times[0], 100);
 	assert_int_equal(job.times[1], 110);
+	qr_sim_advance(sim, 5); /* to the very moment */
+	assert_int_equal(job.nr, 3);
 	qr_sim_advance(sim, 1000);
 	assert_int_equal(job.nr, 4);
 	assert_int_equal(job.times[3], 130);
-	assert_int_equal(qr_sim_now(sim), 1115);
+	assert_int_equal(qr_sim_now(sim), 1120);
 	qr_sim_free(sim);
 }
 

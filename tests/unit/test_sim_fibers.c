@@ -95,6 +95,27 @@ static void test_same_seed_same_order(void **state)
 	assert_true(differ > NR_SEEDS / 2);
 }
 
+static uint64_t hash_of_run(uint64_t seed)
+{
+	spawn(0, tracer, "a");
+	spawn(1, tracer, "b");
+	assert_int_equal(qr_sim_run(toy.sim, seed), 0);
+	return qr_sim_switch_hash(toy.sim);
+}
+
+/* What ran before has no say. */
+static void test_runs_are_seeded_anew(void **state)
+{
+	uint64_t hash;
+
+	(void)state;
+	toy_up(QR_CPU_SMP, MACHINE_CPUS);
+	hash = hash_of_run(7);
+	assert_int_not_equal(hash_of_run(8), hash);
+	assert_int_equal(hash_of_run(7), hash);
+	toy_down();
+}
+
 static void test_run_without_fibers(void **state)
 {
 	(void)state;
@@ -336,6 +357,29 @@ static void test_long_waits_are_no_deadlock(void **state)
 	}
 }
 
+/* Waits long for one thing, and then lets others wait while it works. */
+static void waiter_and_setter(void *arg)
+{
+	waiter(arg);
+	for (unsigned i = 0; i < 20000; i++)
+		qr_sim_yield(toy.sim);
+	toy.flag[1] = true;
+}
+
+static void test_who_has_waited_may_work(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 5; seed++) {
+		toy_up(QR_CPU_SMP, MACHINE_CPUS);
+		spawn(0, slow_setter, NULL);
+		spawn(1, waiter_and_setter, "0");
+		spawn(2, waiter, "1");
+		assert_int_equal(qr_sim_run(toy.sim, seed), 0);
+		assert_int_equal(toy.counter, 2);
+		toy_down();
+	}
+}
+
 static void test_deadlock(void **state)
 {
 	(void)state;
@@ -482,6 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_seed_same_order),
+		cmocka_unit_test(test_runs_are_seeded_anew),
 		cmocka_unit_test(test_run_without_fibers),
 		cmocka_unit_test(test_fibers_spawn_fibers),
 		cmocka_unit_test(test_contexts_are_apart),
@@ -489,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_races_are_found),
 		cmocka_unit_test(test_interrupts_stay_on_their_cpu),
 		cmocka_unit_test(test_long_waits_are_no_deadlock),
+		cmocka_unit_test(test_who_has_waited_may_work),
 		cmocka_unit_test(test_deadlock),
 		cmocka_unit_test(test_deadlock_names_locks),
 		cmocka_unit_test(test_deadlock_by_pin),
