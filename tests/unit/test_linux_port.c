@@ -486,6 +486,24 @@ static void test_ranges_and_holes(void **state)
 	qr_linux_close(pool);
 }
 
+/* However crooked the first range begins, a block of 2 MiB is a huge page of the host. */
+static void test_blocks_lie_on_huge_pages(void **state)
+{
+	static const struct qr_range range = {.start_pfn = 0x40180, .nr_pages = 0x7e80};
+	struct qr_linux_config config = {.machine = {.ranges = &range, .nr_ranges = 1}};
+	struct qr_linux_pool *pool = pool_open(&config);
+	unsigned char *base = qr_linux_base(pool, NULL), *block;
+
+	(void)state;
+	assert_int_equal((uintptr_t)base % (2 * MIB), 0);
+	assert_ptr_equal(hooks_of(pool)->page_address(pool, 0x40180), base + 0x180 * QR_PAGE_SIZE);
+	block = hooks_of(pool)->page_address(pool, 0x40200);
+	assert_int_equal((uintptr_t)block % (2 * MIB), 0);
+	assert_false(can_be_read(base)); /* in front of the range */
+	assert_true(can_be_read(base + 0x180 * QR_PAGE_SIZE));
+	qr_linux_close(pool);
+}
+
 static void test_resident(void **state)
 {
 	struct qr_linux_config config = {.size = 64 * MIB};
@@ -989,6 +1007,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_division_between_nodes),
 		cmocka_unit_test(test_real_memory),
 		cmocka_unit_test(test_ranges_and_holes),
+		cmocka_unit_test(test_blocks_lie_on_huge_pages),
 		cmocka_unit_test(test_resident),
 		cmocka_unit_test(test_cpu_numbers),
 		cmocka_unit_test(test_without_rseq),
