@@ -44,7 +44,7 @@ static const struct rule rules[] = {
 	{QR_INV_F4, "F4", "the other records of a free block say nothing"},
 	{QR_INV_F5, "F5", "what is free has no references and is not mapped"},
 	{QR_INV_F6, "F6", "what is in use has a reference"},
-	{QR_INV_F7, "F7", "what is free has no flags but HWPOISON and REPORTED"},
+	{QR_INV_F7, "F7", "what is free has no flags but HWPOISON, FILLED and REPORTED"},
 	{QR_INV_F8, "F8", "a pageblock's type is one of those there are"},
 	{QR_INV_F9, "F9",
 	 "the tails of a compound page name its head, other tails say nothing"},

@@ -29,7 +29,7 @@ enum qr_invariant {
 	QR_INV_F4, /* the other records of a free block say nothing */
 	QR_INV_F5, /* what is free has no references and is not mapped */
 	QR_INV_F6, /* soft: what is in use has a reference */
-	QR_INV_F7, /* what is free has no flags but HWPOISON and REPORTED */
+	QR_INV_F7, /* what is free has no flags but HWPOISON, FILLED and REPORTED */
 	QR_INV_F8, /* a pageblock's type is one of those there are */
 	QR_INV_F9, /* soft: the tails of a compound page name its head, other tails say nothing */
 	QR_INV_F10, /* frames that are no memory have no records */

@@ -11,10 +11,10 @@
 /* Records near a head that are looked at even where not all are: one page of metadata. */
 #define NEAR_TAILS (4096 / sizeof(struct qr_page))
 
-/* Flags that may be set while free; REPORTED only while the engine has it. */
+/* Flags that may be set while free: REPORTED only while the engine has it. */
 static uint32_t flags_while_free(const struct qr_page *page)
 {
-	return QR_PG_HWPOISON | (qr__page_type(page) == QR_PT_BUDDY ? QR_PG_REPORTED : 0);
+	return ~QR_PG_CHECK_AT_PREP | (qr__page_type(page) == QR_PT_BUDDY ? QR_PG_REPORTED : 0);
 }
 
 static bool type_is_free(enum qr_page_type type)
@@ -78,10 +78,6 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (run->head != run->start_pfn)
-		qr__check_broken(c, QR_INV_F2,
-				 "the block at pfn %#llx overlaps the one that ends at %#llx",
-				 PFN(run->head), PFN(run->start_pfn));
 	else if (page->zone_id != c->zone->id)
 		qr__check_broken(c, QR_INV_F3,
 				 "the record of pfn %#llx says zone id %u, but it lies in %u",

@@ -200,7 +200,7 @@ static void cached_check(struct qr_checker *c, const struct cache_list *list, ui
 	else if (qr__page_refcount(page) != 0)
 		qr__check_broken(c, QR_INV_F5, "pfn %#llx is cached but has %d references",
 				 ULL(pfn), (int)qr__page_refcount(page));
-	else if (qr__page_flags(page) & ~QR_PG_HWPOISON)
+	else if (qr__page_flags(page) & QR_PG_CHECK_AT_PREP)
 		qr__check_broken(c, QR_INV_F7, "pfn %#llx is cached but has flags %#x", ULL(pfn),
 				 (unsigned)qr__page_flags(page));
 }

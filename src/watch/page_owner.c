@@ -55,6 +55,7 @@ static void record_copy(struct qr_owner_record *to, const struct qr_owner_record
 void qr__owner_rooms(struct qr_layout *layout, struct quire *q_or_null, char *memory)
 {
 	uint64_t nr = layout->end_pfn - layout->base_pfn;
+	struct qr_alloc_events *events;
 	size_t offset;
 
 	if (!(layout->config->options & QR_OPT_PAGE_OWNER))
@@ -64,9 +65,11 @@ void qr__owner_rooms(struct qr_layout *layout, struct quire *q_or_null, char *me
 		return;
 
 	qr__watch(q_or_null)->owner = (struct qr_owner_record *)(void *)(memory + offset);
-	qr__watch(q_or_null)->alloc.events.owner_set = qr__owner_set;
-	qr__watch(q_or_null)->alloc.events.owner_reset = qr__owner_reset;
-	qr__watch(q_or_null)->alloc.events.owner_split = qr__owner_split;
+	events = &qr__watch(q_or_null)->alloc.events;
+	events->owner_set = qr__owner_set;
+	events->owner_reset = qr__owner_reset;
+	events->owner_split = qr__owner_split;
+	events->owner_text = qr__owner_text;
 }
 
 void qr_page_owner_handle_set(struct quire *q, uint64_t (*handle)(void *ctx),
@@ -218,6 +221,25 @@ int qr_page_owner(const struct quire *q, qr_pfn_t pfn, struct qr_page_owner *own
 		.free_time_ns = LOAD(r->free_time_ns),
 	};
 	return 0;
+}
+
+/* For reports of misuse: who has this page, or had it last. */
+size_t qr__owner_text(struct quire *q, const struct qr_page *page, char *buf, size_t size)
+{
+	const struct qr_frames *frames = qr__frames(q);
+	struct qr_text text = qr__text(buf, size);
+	struct qr_page_owner owner;
+	qr_pfn_t pfn = qr__page_pfn(frames, page), head;
+
+	if (qr_page_owner(q, pfn, &owner) < 0)
+		return 0;
+	qr__text_printf(&text, "task %u, order %u, gfp %#x", (unsigned)owner.task_id,
+			(unsigned)owner.order, (unsigned)owner.gfp);
+	if (owner.handle)
+		qr__text_printf(&text, ", handle %#llx", (unsigned long long)owner.handle);
+	if (!qr__owner_find(qr__watch(q), pfn, &head))
+		qr__text_printf(&text, ", freed by task %u", (unsigned)owner.free_task_id);
+	return text.len;
 }
 
 /* How far a search for allocated blocks can go on from pfn, where none begins. */
