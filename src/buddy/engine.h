@@ -115,6 +115,9 @@ struct qr_buddy_ops {
 					enum qr_migratetype type);
 	uint64_t (*nr_blocks_racy)(const struct qr_zone *zone, unsigned order);
 
+	/* Free pages in the pageblock around pfn. */
+	uint64_t (*nr_free_in)(const struct qr_zone *zone, qr_pfn_t pfn);
+
 	/* Is there a block of @order or larger on a list of one of these types (QR_TYPE_BITs)? */
 	bool (*has_racy)(const struct qr_zone *zone, unsigned order, unsigned types);
 
@@ -129,6 +132,7 @@ struct qr_buddy_ops {
 };
 
 extern const struct qr_buddy_ops qr__buddy_list;
+extern const struct qr_buddy_ops qr__buddy_bitmap;
 
 /* The engine of that name (NULL: the default); NULL: there is none.  And their names, in turn. */
 const struct qr_buddy_ops *qr__buddy_engine(const char *name);

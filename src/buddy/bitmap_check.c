@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy/bitmap_check.c - the bitmap engine's invariants, executed
+ *
+ * Everything is counted anew from the bits and compared with what is kept.
+ */
+#include "bitmap.h"
+
+struct recount {
+	struct qr_zone *zone;
+	struct bitmap_buddy *buddy;
+	struct qr_error_text *why;
+	uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS];
+	uint64_t pages[QR_MIGRATE_TYPES];
+};
+
+static unsigned long long ull(uint64_t x)
+{
+	return x;
+}
+
+static unsigned long long pfn_of(const struct recount *c, uint32_t i)
+{
+	return bitmap_pfn(c->buddy, i);
+}
+
+/* C1: no bit outside the zone, nor for a frame whose record says that it is in use. */
+static unsigned frames_check(struct recount *c, uint32_t i)
+{
+	const struct qr_frames *frames = c->zone->frames;
+
+	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at++) {
+		qr_pfn_t pfn = bitmap_pfn(c->buddy, i) + at;
+		enum qr_page_type type;
+
+		if (!line_test(&c->buddy->lines[i], at))
+			continue;
+		if (!qr__zone_spans(c->zone, pfn) || !qr__pfn_in_span(frames, pfn)) {
+			qr__why(c->why, "C1: frame %#llx is free but outside its zone", ull(pfn));
+			return 1;
+		}
+		type = qr__page_type(qr__pfn_page(frames, pfn));
+		if (type == QR_PT_INUSE || qr__page_refcount(qr__pfn_page(frames, pfn))) {
+			qr__why(c->why, "C1: frame %#llx is free but in use (type %u, %d references)",
+				ull(pfn), type, qr__page_refcount(qr__pfn_page(frames, pfn)));
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* C2, C3: state and file of one pageblock, against its bits. */
+static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int largest)
+{
+	const struct bitmap_block *block = &c->buddy->blocks[i];
+	enum qr_migratetype type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i));
+	const struct bitmap_bins *row;
+
+	if (block->state == BLOCK_USED) {
+		if (!nr_bits)
+			return 0;
+		qr__why(c->why, "C2: pageblock %#llx is in no container but has %u free pages",
+			pfn_of(c, i), nr_bits);
+		return 2;
+	}
+	if (!nr_bits || nr_bits == QR_PAGEBLOCK_NR_PAGES) {
+		qr__why(c->why, "C2: pageblock %#llx is filed as a part but has %u free pages",
+			pfn_of(c, i), nr_bits);
+		return 2;
+	}
+	if (block->type != type || block->largest != largest || block->bin > nr_bits) {
+		qr__why(c->why,
+			"C3: pageblock %#llx of type %u, largest order %d, %u free is filed under type "
+			"%u, order %u, count %u",
+			pfn_of(c, i), type, largest, nr_bits, block->type, block->largest,
+			block->bin);
+		return 3;
+	}
+	row = &c->buddy->bins[block->type][block->largest];
+	if (!(row->filled[block->bin / 64] >> (block->bin % 64) & 1) ||
+	    qr__list_empty(&row->bin[block->bin])) {
+		qr__why(c->why, "C3: pageblock %#llx is filed in bin %u, which is empty",
+			pfn_of(c, i), block->bin);
+		return 3;
+	}
+	return 0;
+}
+
+static unsigned block_check(struct recount *c, uint32_t i)
+{
+	const struct bitmap_block *block = &c->buddy->blocks[i];
+	struct bits bits = line_load(&c->buddy->lines[i]);
+	int64_t nr[QR_PAGEBLOCK_ORDER + 1] = {0};
+	unsigned nr_bits = 0, broken;
+	struct heads heads;
+	int largest;
+
+	for (unsigned w = 0; w < LINE_WORDS; w++)
+		nr_bits += (unsigned)__builtin_popcountll(bits.word[w]);
+	heads_of(&bits, &heads);
+	largest = heads_count(&heads, nr, 1);
+	if (nr_bits != block->nr_free) {
+		qr__why(c->why, "C2: pageblock %#llx has %u free pages but counts %u", pfn_of(c, i),
+			nr_bits, block->nr_free);
+		return 2;
+	}
+	broken = frames_check(c, i);
+	if (broken || block->state == BLOCK_WHOLE || block->state == BLOCK_INNER)
+		return broken;
+	broken = part_check(c, i, nr_bits, largest);
+	if (broken || !nr_bits)
+		return broken;
+	for (unsigned k = 0; k < NR_PART_ORDERS; k++)
+		c->nr[block->type][k] += (uint64_t)nr[k];
+	c->pages[block->type] += nr_bits;
+	return 0;
+}
+
+/* C4: a whole block's pageblocks are all INNER, free, and of its class. */
+static unsigned whole_check(struct recount *c, uint32_t i)
+{
+	const struct bitmap_block *block = &c->buddy->blocks[i];
+	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)block->type);
+	uint32_t nr = 1u << (block->order - QR_PAGEBLOCK_ORDER);
+
+	for (uint32_t k = 0; k < nr; k++) {
+		enum qr_migratetype type =
+			qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i + k));
+
+		if (i % nr || (k && block[k].state != BLOCK_INNER) ||
+		    block[k].nr_free != QR_PAGEBLOCK_NR_PAGES) {
+			qr__why(c->why, "C2: pageblock %#llx lies in a whole block but is not free",
+				pfn_of(c, i + k));
+			return 2;
+		}
+		if (bitmap_class_of(type) != class) {
+			qr__why(c->why, "C4: pageblock %#llx of type %u lies in a free block of type %u",
+				pfn_of(c, i + k), type, block->type);
+			return 4;
+		}
+	}
+	c->nr[block->type][block->order]++;
+	c->pages[block->type] += qr__order_pages(block->order);
+	return 0;
+}
+
+/* C6: what was counted, against what is kept. */
+static unsigned counts_check(struct recount *c)
+{
+	uint64_t all = 0;
+
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+		for (unsigned k = 0; k < QR_NR_PAGE_ORDERS; k++) {
+			uint64_t kept = qr__read(&c->buddy->nr[type][k]);
+			bool bit = c->buddy->orders[type] >> k & 1;
+
+			if (kept == c->nr[type][k] && bit == (kept != 0))
+				continue;
+			qr__why(c->why, "C6: %llu free blocks of type %u, order %u, but %llu are counted",
+				ull(c->nr[type][k]), type, k, ull(kept));
+			return 6;
+		}
+		if (type != QR_MIGRATE_ISOLATE)
+			all += c->pages[type];
+	}
+	if (all != qr__read(&c->zone->nr_free_pages) ||
+	    c->pages[QR_MIGRATE_CMA] != qr__read(&c->zone->nr_free_cma) ||
+	    c->pages[QR_MIGRATE_HIGHATOMIC] != qr__read(&c->zone->nr_free_highatomic)) {
+		qr__why(c->why,
+			"C6: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, %llu) counted",
+			ull(all), ull(c->pages[QR_MIGRATE_CMA]),
+			ull(c->pages[QR_MIGRATE_HIGHATOMIC]),
+			ull(qr__read(&c->zone->nr_free_pages)), ull(qr__read(&c->zone->nr_free_cma)),
+			ull(qr__read(&c->zone->nr_free_highatomic)));
+		return 6;
+	}
+	return 0;
+}
+
+/* C3: bins hold only what is filed in them, and as many as there are. */
+static unsigned bins_check(struct recount *c)
+{
+	uint64_t filed = 0, parts = 0;
+
+	for (unsigned n = 0; n < QR_MIGRATE_TYPES * NR_PART_ORDERS * QR_PAGEBLOCK_NR_PAGES; n++) {
+		unsigned bin = n % QR_PAGEBLOCK_NR_PAGES, row = n / (unsigned)QR_PAGEBLOCK_NR_PAGES;
+		const struct bitmap_bins *bins =
+			&c->buddy->bins[row / NR_PART_ORDERS][row % NR_PART_ORDERS];
+		uint32_t i = bins->bin[bin].first;
+
+		if ((bins->filled[bin / 64] >> (bin % 64) & 1) != (i != QR_LIST_NONE)) {
+			qr__why(c->why, "C3: the bitmap of bins is wrong about bin %u", bin);
+			return 3;
+		}
+		for (; i != QR_LIST_NONE && filed <= c->buddy->nr_blocks;
+		     i = c->buddy->blocks[i].link.next, filed++) {
+			if (c->buddy->blocks[i].state == BLOCK_PART &&
+			    c->buddy->blocks[i].bin == bin)
+				continue;
+			qr__why(c->why, "C3: pageblock %#llx is on the list of bin %u by mistake",
+				pfn_of(c, i), bin);
+			return 3;
+		}
+	}
+	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
+		parts += c->buddy->blocks[i].state == BLOCK_PART;
+	if (parts != filed) {
+		qr__why(c->why, "C3: %llu pageblocks are parts, but %llu are filed", ull(parts),
+			ull(filed));
+		return 3;
+	}
+	return 0;
+}
+
+unsigned qr__bitmap_check(struct qr_zone *zone, struct qr_error_text *why)
+{
+	struct recount c = {.zone = zone, .buddy = bitmap_of(zone), .why = why};
+	unsigned broken = 0;
+
+	for (uint32_t i = 0; !broken && i < c.buddy->nr_blocks; i++) {
+		broken = block_check(&c, i);
+		if (!broken && c.buddy->blocks[i].state == BLOCK_WHOLE)
+			broken = whole_check(&c, i);
+	}
+	if (!broken)
+		broken = bins_check(&c);
+	return broken ? broken : counts_check(&c);
+}
