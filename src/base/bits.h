@@ -21,6 +21,19 @@ static inline unsigned qr__ctz64(uint64_t x)
 	return (unsigned)__builtin_ctzll(x);
 }
 
+/* Number of set bits.  Without an instruction for it the compiler would call a library. */
+static inline unsigned qr__popcount64(uint64_t x)
+{
+#ifdef __POPCNT__
+	return (unsigned)__builtin_popcountll(x);
+#else
+	x -= x >> 1 & UINT64_C(0x5555555555555555);
+	x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+	x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(x * UINT64_C(0x0101010101010101) >> 56);
+#endif
+}
+
 static inline uint64_t qr__min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;

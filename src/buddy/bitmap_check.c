@@ -96,7 +96,7 @@ static unsigned block_check(struct recount *c, uint32_t i)
 	int largest;
 
 	for (unsigned w = 0; w < LINE_WORDS; w++)
-		nr_bits += (unsigned)__builtin_popcountll(bits.word[w]);
+		nr_bits += qr__popcount64(bits.word[w]);
 	heads_of(&bits, &heads);
 	largest = heads_count(&heads, nr, 1);
 	if (nr_bits != block->nr_free) {

@@ -199,7 +199,7 @@ QR_INLINE int heads_count(const struct heads *h, int64_t nr[QR_PAGEBLOCK_ORDER +
 		unsigned here = 0;
 
 		for (unsigned i = 0; i < LINE_WORDS; i++)
-			here += (unsigned)__builtin_popcountll(h->of[k].word[i]);
+			here += qr__popcount64(h->of[k].word[i]);
 		if (here && largest < 0)
 			largest = (int)k;
 		nr[k] += sign * ((int64_t)here - 2 * (int64_t)above);
