@@ -10,7 +10,7 @@
  *
  *	tunables at their defaults
  *	what a gfp mask means (which zones exist)
- *	zones: engine, caches of minimal size, kswapd
+ *	zones: engine, caches of minimal size, kswapd, decay of the caches
  *	mobility grouping: is there enough memory for it?
  *	watermarks and reserves, from managed pages; sizes of caches, from watermarks
  *	-- here quire/ sets the events --
@@ -132,6 +132,7 @@ void qr__allocator_init(struct qr_allocator *alloc, const struct qr_config *conf
 	qr__gfp_init(alloc);
 	zones_init(alloc);
 	qr__kswapd_init(alloc);
+	qr__pcp_decay_start(alloc);
 	qr__release_init(alloc);
 	sizes_init(alloc);
 }

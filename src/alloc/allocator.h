@@ -45,7 +45,14 @@ struct qr_alloc_events {
 	void (*owner_set)(struct quire *q, struct qr_page *page, unsigned order, qr_gfp_t gfp);
 	void (*owner_reset)(struct quire *q, struct qr_page *page, unsigned order);
 	void (*owner_split)(struct quire *q, struct qr_page *page, unsigned order);
+	/* Who has, or had, this page, for reports: as snprintf; 0: unknown. */
+	size_t (*owner_text)(struct quire *q, const struct qr_page *page, char *buf, size_t size);
 };
+
+/* Options that make a page on its way out or in more than a change of its record. */
+#define QR_OPT_PREP_EXTRAS \
+	(QR_OPT_PAGE_POISON | QR_OPT_INIT_ON_ALLOC | QR_OPT_INIT_ON_FREE | QR_OPT_CHECK_PAGES | \
+	 QR_OPT_PAGE_OWNER)
 
 struct qr_allocator {
 	struct qr_frames frames;
@@ -99,7 +106,6 @@ struct qr_allocator {
 	_Atomic uint64_t bad_window_ns, bad_in_window, bad_suppressed; /* a */
 	_Atomic uint64_t warn_window_ns, warn_in_window; /* a: allocation failures, 10 in 10 s */
 	_Atomic uint64_t poison_window_ns, poison_in_window; /* a */
-	_Atomic int32_t poison_armed; /* a */
 
 	/* What qr_alloc_stats() tells and nobody counts under a lock. */
 	_Atomic uint64_t stat[32]; /* a: enum qr_alloc_stat */
@@ -245,6 +251,8 @@ void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned
 bool qr_free_pages_prepare(struct qr_allocator *alloc, struct qr_page *page, unsigned order);
 /* A page's state makes no sense: say so (rate-limited), mark it LEAKED. */
 void qr__bad_page(struct qr_allocator *alloc, struct qr_page *page, const char *reason);
+/* May one more misuse or bad page be reported?  Counts it in any case. */
+bool qr__bad_page_ratelimit(struct qr_allocator *alloc);
 void qr__prep_compound_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order);
 
 /* free.c ----------------------------------------------------------------------------------- */
@@ -358,6 +366,9 @@ void qr__kswapd_init(struct qr_allocator *alloc);
 void qr_wakeup_kswapd(struct qr_zone *zone, qr_gfp_t gfp, unsigned order,
 		      enum qr_zone_type highest_zoneidx);
 
+/* Wake the compactors of all nodes with memory, if there is a callback for that. */
+void qr__kcompactd_wake_all(struct qr_allocator *alloc);
+
 /* mempolicy.c ------------------------------------------------------------------------------ */
 
 struct qr_page *qr__alloc_pages_policy(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order,
@@ -378,10 +389,15 @@ bool qr_deferred_grow_zone(struct qr_zone *zone, unsigned order);
 /* tunables.c ------------------------------------------------------------------------------- */
 
 void qr__tunables_init(struct qr_allocator *alloc);
+/* Each node's shares that node reclaim leaves alone, from managed pages. */
+void qr__tunables_node_ratios(struct qr_allocator *alloc);
 
-/* bulk.c's neighbours are public only.  page checks of stats.c: ----------------------------- */
+/* stats.c ---------------------------------------------------------------------------------- */
 
+/* An event's sum over all CPUs, what the caches counted included; qr_vm_event()'s answer. */
 uint64_t qr__alloc_event_sum(const struct qr_allocator *alloc, unsigned event);
+/* The same of one zone; of the NUMA events and PGALLOC only, others are 0. */
+uint64_t qr__zone_event_sum(const struct qr_zone *zone, unsigned event);
 
 /* alloc.c's part of creation ---------------------------------------------------------------- */
 

@@ -26,7 +26,15 @@
 #define QR_PCPF_PREV_FREE_HIGH_ORDER (1u << 0) /* the last free was of order 1..3 */
 #define QR_PCPF_FREE_HIGH_BATCH (1u << 1) /* the CPU's data cache is large: keep a batch */
 
-/* Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h. */
+/*
+ * Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h, and under lock;
+ * a - atomic.
+ *
+ * An allocation or free of single pages touches the first two cache lines.  Counters are kept here
+ * under the lock, where counting costs no locked instruction, and only what cannot be derived: an
+ * allocation was local if the cache's CPU is on the zone's node, and was a hit of the cache if there
+ * was no refill.
+ */
 struct qr_per_cpu_pages {
 	_Alignas(64) struct qr_spinlock lock; /* rank PCP */
 	_Atomic int32_t count; /* P: pages in all lists */
@@ -37,15 +45,27 @@ struct qr_per_cpu_pages {
 	uint8_t flags; /* p */
 	_Atomic uint8_t alloc_factor; /* P: refills double this often, while allocations go on */
 	_Atomic uint8_t expire; /* P: ticks until a remote node's idle cache is drained */
-
-	/* Events, counted under the lock instead of with locked instructions. */
 	_Atomic uint64_t nr_alloc, nr_free; /* P: pages; PGALLOC of this zone, PGFREE */
-	_Atomic uint64_t nr_hit, nr_miss, nr_foreign, nr_local, nr_other; /* P: NUMA events */
-	_Atomic uint64_t hits, refills, drains; /* P: how the cache did */
-	_Atomic uint64_t contended; /* a: trylocks that failed */
+	_Atomic uint64_t nr_hit; /* P: allocations in the zone they were meant for: NUMA_HIT */
 
 	struct qr_list lists[QR_NR_PCP_LISTS]; /* p */
+
+	_Atomic uint64_t nr_miss; /* P: allocations meant for another node: NUMA_MISS */
+	_Atomic uint64_t refills, drains; /* P: batches that came, and went */
+	uint64_t activity; /* p: of the cache, when the decay last looked */
+	_Atomic uint64_t contended; /* a: trylocks that failed */
+	_Atomic uint64_t nr_foreign; /* a: meant for this zone, served by another: NUMA_FOREIGN */
 };
+
+QR_INLINE int32_t qr__pcp_read(const _Atomic int32_t *field)
+{
+	return atomic_load_explicit(field, memory_order_relaxed);
+}
+
+QR_INLINE void qr__pcp_write(_Atomic int32_t *field, int32_t value)
+{
+	atomic_store_explicit(field, value, memory_order_relaxed);
+}
 
 /* Does the cache keep blocks of this order at all? */
 QR_INLINE bool qr__pcp_order_allowed(const struct qr_allocator *alloc, unsigned order)
@@ -83,14 +103,25 @@ unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
  */
 bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order);
 
-/* Move blocks between cache and zone; refill returns the number of blocks. */
+/*
+ * Move blocks between cache and zone, the cache locked.  Refill returns the number of blocks; draining
+ * gives back at least nr pages, or all there are, and begins with first_list.
+ */
 unsigned qr_rmqueue_bulk(struct qr_zone *zone, unsigned order, unsigned nr, struct qr_list *list,
 			 enum qr_migratetype type, unsigned alloc_flags);
 void qr_free_pcppages_bulk(struct qr_zone *zone, int32_t nr, struct qr_per_cpu_pages *pcp,
-			   unsigned first_list);
+			   unsigned first_list) QR_REQUIRES(pcp->lock);
+
+/* Lock a cache of whichever CPU for as long as it takes: sizes, drains, decay, the checker. */
+unsigned long qr__pcp_lock(struct qr_base *base, struct qr_per_cpu_pages *pcp)
+	QR_ACQUIRES(pcp->lock);
+void qr__pcp_unlock(struct qr_base *base, struct qr_per_cpu_pages *pcp, unsigned long irqs)
+	QR_RELEASES(pcp->lock);
 
 /* The periodic work: shrink high, drain what exceeds it, drain idle remote caches. */
 void qr__pcp_decay(struct qr_allocator *alloc);
+/* Let the above happen every stat_interval from now on. */
+void qr__pcp_decay_start(struct qr_allocator *alloc);
 /* Drain one CPU's caches, of one zone or (NULL) all. */
 void qr__pcp_drain_cpu(struct qr_allocator *alloc, unsigned cpu, struct qr_zone *zone);
 void qr__drain_all_pages(struct qr_allocator *alloc, struct qr_zone *zone, bool force);

@@ -80,12 +80,17 @@ enum qr_page_type {
 #define QR_PG_MOVABLE_OPS (1u << 24) /* a driver can move it */
 #define QR_PG_ANON (1u << 25) /* mapping is an anonymous one */
 #define QR_PG_KSM (1u << 26)
+/*
+ * Of each frame for itself, while it is free: its bytes were filled when it was freed, with the poison
+ * pattern or with zeroes.  Fresh memory was not.
+ */
+#define QR_PG_FILLED (1u << 27)
 
-/* Must be clear when a page is freed; and all but HWPOISON are, when it is allocated. */
+/* Must be clear when a page is freed; and all but two are, when it is allocated. */
 #define QR_PG_CHECK_AT_FREE \
 	(QR_PG_LRU | QR_PG_LOCKED | QR_PG_PRIVATE | QR_PG_PRIVATE_2 | QR_PG_WRITEBACK | \
 	 QR_PG_RESERVED | QR_PG_ACTIVE | QR_PG_UNEVICTABLE | QR_PG_MLOCKED)
-#define QR_PG_CHECK_AT_PREP (~QR_PG_HWPOISON)
+#define QR_PG_CHECK_AT_PREP (~(QR_PG_HWPOISON | QR_PG_FILLED))
 
 struct qr_page {
 	_Atomic uint32_t flags; /* a */

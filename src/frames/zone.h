@@ -91,6 +91,7 @@ struct qr_node {
 	_Atomic int32_t kswapd_order; /* a: highest order asked for; -1: none */
 	_Atomic int32_t kswapd_highest_zoneidx; /* a: highest zone asked for; -1: none */
 	_Atomic uint32_t kswapd_failures; /* a: passes in a row that reclaimed nothing */
+	_Atomic bool kswapd_awake; /* a: woken, and its pass has not begun */
 };
 
 /*

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc/free.c - the way back: references, misuse, to the cache or to the zone
+ *
+ * Theory of operation
+ * -------------------
+ * A block is in use until its last reference is dropped.  Most blocks have one, and then the free is
+ * an exchange of 1 for 0 that also proves that nobody else has a reference, or can get one any more.
+ * What follows is the block's owner alone:
+ *
+ *	prepare (prep.c)	checks, uncharge, clean records, poison
+ *	type PCP		free, but in nobody's list
+ *	qr__pcp_free		to this CPU's cache; or, if that is taken or must be bypassed,
+ *	qr_free_one_page	to the zone, where it joins its buddies
+ *
+ * Whose order counts
+ * ------------------
+ * The order of a block is in its head's record for as long as it is in use, compound or not.  A
+ * caller says the order, too, and if they differ, nothing is freed: one of them is wrong.
+ *
+ * A plain block (not compound) to which somebody else has a reference, a scanner perhaps that took it in
+ * passing, cannot be freed whole.  Its tails can, since nobody refers to them: they are freed at once,
+ * and the first page alone by whoever drops the last reference (A25).  For that its record is made
+ * to say order 0 before the caller's own reference is dropped.
+ *
+ * Misuse
+ * ------
+ * All that can be told from the record is told, in any build: a free of what is free, of a tail, with
+ * the wrong order, of something that is no record at all.  One line says what and which page; nothing
+ * is changed.  Only a free of a page that was freed and allocated again cannot be told from a right one.
+ */
+#include "../base/text.h"
+#include "pcp.h"
+
+/* To the zone ------------------------------------------------------------------------------ */
+
+void qr___free_one_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
+			enum qr_migratetype type, qr_fpi_t fpi)
+{
+	const struct qr_alloc_events *events = &qr__zone_allocator(zone)->events;
+	enum qr_list_end end = fpi & QR_FPI_TO_TAIL ? QR_END_COLD : QR_END_AUTO;
+	unsigned joined = zone->ops->give(zone, pfn, order, type, end);
+
+	if (qr__unlikely(events->freed) && !(fpi & QR_FPI_SKIP_REPORT_NOTIFY))
+		events->freed(zone, joined);
+}
+
+/* A part of a free block that is in no list becomes a block of its own. */
+static void part_free_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order, qr_fpi_t fpi)
+	QR_REQUIRES(zone->lock)
+{
+	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
+
+	qr__page_init_head(page, zone);
+	qr__page_order_set(page, order);
+	qr__page_type_set(page, QR_PT_PCP);
+	qr___free_one_page(zone, pfn, order, qr__pageblock_type(zone->frames, pfn), fpi);
+}
+
+/* Later parts join with earlier ones again where their types allow it. */
+void qr_split_large_buddy(struct qr_zone *zone, qr_pfn_t pfn, unsigned order, qr_fpi_t fpi)
+{
+	unsigned part = (unsigned)qr__min(order, QR_PAGEBLOCK_ORDER);
+	qr_pfn_t end_pfn = pfn + qr__order_pages(order);
+
+	for (; pfn < end_pfn; pfn += qr__order_pages(part))
+		part_free_locked(zone, pfn, part, fpi);
+}
+
+void qr_free_one_page(struct qr_zone *zone, struct qr_page *page, qr_pfn_t pfn, unsigned order,
+		      qr_fpi_t fpi)
+{
+	unsigned long irqs = qr__zone_lock(zone);
+
+	(void)page;
+	qr_split_large_buddy(zone, pfn, order, fpi);
+	qr__zone_unlock(zone, irqs);
+}
+
+/* Blocks nobody refers to ------------------------------------------------------------------ */
+
+/* The record says "free, but in nobody's list". */
+QR_INLINE void block_let_go(struct qr_page *page, unsigned order)
+{
+	qr__page_order_set(page, order);
+	qr__page_type_set(page, QR_PT_PCP);
+}
+
+static QR_NOINLINE void zone_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
+				  qr_fpi_t fpi)
+{
+	struct qr_zone *zone = qr__page_zone(&alloc->frames, page);
+	qr_pfn_t pfn = qr__page_pfn(&alloc->frames, page);
+
+	qr__count(qr__alloc_base(alloc), QR_EV_PGFREE, qr__order_pages(order));
+	qr_free_one_page(zone, page, pfn, order, fpi);
+}
+
+QR_INLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+{
+	struct qr_zone *zone;
+
+	if (qr__unlikely((qr__page_flags(page) | (alloc->options & QR_OPT_PREP_EXTRAS)) ||
+			 qr__trace_on(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE)) &&
+	    !qr_free_pages_prepare(alloc, page, order))
+		return;
+	zone = qr__page_zone(&alloc->frames, page);
+	block_let_go(page, order);
+	if (qr__likely(qr__pcp_order_allowed(alloc, order)) &&
+	    qr__likely(qr__pcp_free(zone, page, order)))
+		return;
+	zone_free(alloc, page, order, QR_FPI_NONE);
+}
+
+void qr__free_unref_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+{
+	unref_page_free(alloc, page, order);
+}
+
+void qr___free_pages_ok(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
+			qr_fpi_t fpi)
+{
+	if (!qr_free_pages_prepare(alloc, page, order))
+		return;
+	block_let_go(page, order);
+	zone_free(alloc, page, order, fpi);
+}
+
+/* Misuse ----------------------------------------------------------------------------------- */
+
+static bool type_in_use(enum qr_page_type type)
+{
+	return type == QR_PT_INUSE || type >= QR_PT_TABLE;
+}
+
+/* Why this record does not speak for a block in use; NULL: it does. */
+static const char *fault_of(const struct qr_page *page)
+{
+	switch (qr__page_type(page)) {
+	case QR_PT_NONE:
+		return "it is not the first page of a block in use";
+	case QR_PT_BUDDY:
+	case QR_PT_PCP:
+	case QR_PT_GUARD:
+	case QR_PT_ISOLATED:
+		return "it is free already";
+	case QR_PT_TAIL:
+		return "it is a tail page of a compound page";
+	case QR_PT_LEAKED:
+		return "it was misused before and is out of circulation";
+	case QR_PT_OFFLINE:
+	case QR_PT_UNACCEPTED:
+		return "it is offline";
+	default:
+		return qr__page_refcount(page) > 0 ? NULL : "nobody has a reference to it";
+	}
+}
+
+/* "; task 3, order 2, ..." if page owner knows. */
+static void owner_say(struct qr_allocator *alloc, const struct qr_page *page, struct qr_text *text)
+{
+	char owner[96];
+
+	if (alloc->events.owner_text &&
+	    alloc->events.owner_text(qr__allocator_quire(alloc), page, owner, sizeof(owner)))
+		qr__text_printf(text, "; owner: %s", owner);
+}
+
+static QR_COLD void misuse_report(struct qr_allocator *alloc, const char *what,
+				  const struct qr_page *page, unsigned order, const char *why)
+{
+	struct qr_base *base = qr__alloc_base(alloc);
+	char line[224];
+	struct qr_text text = qr__text(line, sizeof(line));
+
+	if (!qr__bad_page_ratelimit(alloc))
+		return;
+	if (!qr__page_validate(&alloc->frames, page)) {
+		qr__log(base, QR_LOG_ERR, "%s of %p, order %u, refused: %s", what,
+			(const void *)page, order, why);
+		return;
+	}
+	qr__text_printf(&text, "%s of page at pfn %#llx, order %u, refused: %s (recorded order %u",
+			what, (unsigned long long)qr__page_pfn(&alloc->frames, page), order, why,
+			qr__page_order(page));
+	owner_say(alloc, page, &text);
+	qr__log(base, QR_LOG_ERR, "%s)", line);
+}
+
+#define NOT_OURS "it is no page of this instance"
+
+/* May a reference to a block of this order be dropped?  If not, that is said. */
+static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+{
+	const char *why;
+
+	if (!qr__page_validate(&alloc->frames, page))
+		why = NOT_OURS;
+	else
+		why = fault_of(page);
+	if (!why && qr__page_order(page) != order)
+		why = "it was allocated with another order";
+	if (why)
+		misuse_report(alloc, "free", page, order, why);
+	return !why;
+}
+
+/* References ------------------------------------------------------------------------------- */
+
+/* Was ours the only reference, and is it gone now? */
+QR_INLINE bool only_reference_drop(struct qr_page *page)
+{
+	int32_t one = 1;
+
+	return atomic_compare_exchange_strong_explicit(&page->refcount, &one, 0,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Returns how many there were before; 0 or less: there was none to drop, and none was. */
+static int32_t reference_drop(struct qr_page *page)
+{
+	int32_t before = qr__page_refcount(page);
+
+	while (before > 0 &&
+	       !atomic_compare_exchange_weak_explicit(&page->refcount, &before, before - 1,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+	return before;
+}
+
+/*
+ * The tails of a plain block, each half of what is left as a block.  They inherit that the block was
+ * charged, for each part is uncharged by itself.
+ */
+static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigned order)
+{
+	while (order-- > 0) {
+		struct qr_page *part = head + qr__order_pages(order);
+
+		part->zone_id = head->zone_id;
+		qr__page_flags_set(part, qr__page_flags(head) & QR_PG_CHARGED);
+		block_let_go(part, order);
+		qr__free_unref_page(alloc, part, order);
+	}
+}
+
+/* Others have references, too. */
+static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *page,
+				    unsigned order)
+{
+	bool plain = order && !qr__page_test(page, QR_PG_COMPOUND);
+	int32_t before;
+
+	/* Whoever drops the last reference shall see what it is that he frees. */
+	if (plain)
+		qr__page_order_set(page, 0);
+	before = reference_drop(page);
+	if (before > 1) {
+		if (plain)
+			tails_free(alloc, page, order);
+		return;
+	}
+	if (before == 1) {
+		qr__free_unref_page(alloc, page, order);
+		return;
+	}
+	qr__page_order_set(page, order);
+	misuse_report(alloc, "free", page, order, "nobody has a reference to it");
+}
+
+/* By arithmetic and one cache line: is this a block in use, of this order? */
+QR_INLINE bool free_looks_legal(const struct qr_allocator *alloc, const struct qr_page *page,
+				unsigned order)
+{
+	return qr__page_validate(&alloc->frames, page) && qr__page_type(page) == QR_PT_INUSE &&
+	       qr__page_order(page) == order;
+}
+
+void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	if (qr__unlikely(!free_looks_legal(alloc, page, order)) && !free_legal(alloc, page, order))
+		return;
+	if (qr__likely(only_reference_drop(page)))
+		unref_page_free(alloc, page, order);
+	else
+		shared_free(alloc, page, order);
+}
+
+/* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
+static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
+				   struct qr_page *page)
+{
+	struct qr_page *head = qr__page_validate(&alloc->frames, page);
+	const char *why;
+
+	if (qr__unlikely(!head)) {
+		misuse_report(alloc, what, page, 0, NOT_OURS);
+		return NULL;
+	}
+	head = qr__compound_head(&alloc->frames, head);
+	if (qr__likely(type_in_use(qr__page_type(head)) && qr__page_refcount(head) > 0))
+		return head;
+	why = fault_of(head);
+	misuse_report(alloc, what, head, qr__page_order(head), why ? why : "it changed meanwhile");
+	return NULL;
+}
+
+/* A plain block whose tails nobody freed goes whole: its record has its order. */
+bool qr_put_page(struct quire *q, struct qr_page *page)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_page *head = head_in_use(alloc, "put", page);
+	int32_t before;
+
+	if (!head)
+		return false;
+	before = only_reference_drop(head) ? 1 : reference_drop(head);
+	if (before == 1)
+		qr__free_unref_page(alloc, head, qr__page_order(head));
+	else if (qr__unlikely(before <= 0))
+		misuse_report(alloc, "put", head, qr__page_order(head),
+			      "nobody has a reference to it");
+	return before == 1;
+}
+
+void qr_free_pages_bulk(struct quire *q, struct qr_page **pages, unsigned nr)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	for (unsigned i = 0; i < nr; i++) {
+		if (qr__trace_on(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE_BATCHED) &&
+		    qr__page_validate(&alloc->frames, pages[i]))
+			QR_TRACE(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE_BATCHED,
+				 .pfn = qr__page_pfn(&alloc->frames, pages[i]));
+		qr_put_page(q, pages[i]);
+	}
+}
+
+void qr_get_page(struct quire *q, struct qr_page *page)
+{
+	struct qr_page *head = head_in_use(qr__allocator(q), "get", page);
+
+	if (head)
+		atomic_fetch_add_explicit(&head->refcount, 1, memory_order_relaxed);
+}
+
+static bool reference_take(struct qr_page *page)
+{
+	int32_t before = qr__page_refcount(page);
+
+	while (before > 0)
+		if (atomic_compare_exchange_weak_explicit(&page->refcount, &before, before + 1,
+							  memory_order_acq_rel,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/* For whoever walks over memory he does not own: what he finds may be freed under his eyes. */
+bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
+{
+	struct qr_frames *frames = qr__frames(q);
+
+	page = qr__page_validate(frames, page);
+	while (page) {
+		struct qr_page *head = qr__compound_head(frames, page);
+
+		if (!reference_take(head))
+			return false;
+		if (qr__compound_head(frames, page) == head)
+			return true;
+		/* The page changed hands between the look and the grasp: let go, look again. */
+		qr_put_page(q, head);
+	}
+	return false;
+}
+
+int qr_page_count(const struct quire *q, const struct qr_page *page)
+{
+	const struct qr_frames *frames = &qr__allocator_const(q)->frames;
+	struct qr_page *own = qr__page_validate(frames, page);
+
+	return own ? qr__page_refcount(qr__compound_head(frames, own)) : 0;
+}
