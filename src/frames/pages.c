@@ -160,3 +160,13 @@ int qr_node_distance(const struct quire *q, int from, int to)
 		return QR_EINVAL;
 	return (int)qr__node_distance(frames, from, to);
 }
+
+void *qr_page_address(const struct quire *q, const struct qr_page *page)
+{
+	const struct qr_frames *frames = frames_of(q);
+	const struct qr_platform *p = &frames->base.platform;
+
+	if (!p->page_address || !qr__page_validate(frames, page))
+		return NULL;
+	return p->page_address(p->ctx, qr__page_pfn(frames, page));
+}
