@@ -123,6 +123,29 @@ enum qr_zone_type qr_page_zone_type(const struct quire *q, const struct qr_page 
 	return zone ? zone->type : QR_NR_ZONES;
 }
 
+/* The record that speaks for the compound page this one is part of; NULL: it is no page of ours. */
+static const struct qr_page *head_of(const struct quire *q, const struct qr_page *page)
+{
+	const struct qr_frames *frames = frames_of(q);
+	struct qr_page *own = qr__page_validate(frames, page);
+
+	return own ? qr__compound_head(frames, own) : NULL;
+}
+
+unsigned qr_folio_order(const struct quire *q, const struct qr_page *page)
+{
+	const struct qr_page *head = head_of(q, page);
+
+	return head && qr__page_test(head, QR_PG_COMPOUND) ? qr__page_order(head) : 0;
+}
+
+bool qr_page_is_pfmemalloc(const struct quire *q, const struct qr_page *page)
+{
+	const struct qr_page *head = head_of(q, page);
+
+	return head && qr__page_test(head, QR_PG_PFMEMALLOC);
+}
+
 enum qr_migratetype qr_get_pageblock_migratetype(const struct quire *q, qr_pfn_t pfn)
 {
 	const struct qr_frames *frames = frames_of(q);
