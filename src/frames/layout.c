@@ -4,8 +4,9 @@
  *
  * Two steps.  The plan (qr__layout_plan) turns the description into a few numbers, writing nothing
  * but those; rooms are reserved by them.  The filling-in (qr__frames_init) makes nodes, zones and
- * extents in rooms that are all zero, and touches no record of plain RAM: those become valid block
- * by block when memory is released (alloc/release.c).
+ * extents in rooms that are all zero, and touches no page record: those of RAM become valid block by
+ * block when memory is released (alloc/release.c); of reserved and device frames the extents
+ * say all there is to say.
  *
  * What a zone spans follows Linux: the part of its limits that lies between the first and the last
  * frame of its node, holes included.  A zone without frames spans nothing.
@@ -326,26 +327,6 @@ static void sections_init(struct qr_frames *frames)
 	}
 }
 
-/* Frames that are in use before we begin, each by itself. */
-static void reserved_init(struct qr_frames *frames)
-{
-	for (unsigned i = 0; i < frames->nr_extents; i++) {
-		const struct qr_extent *extent = &frames->extents[i];
-		const struct qr_zone *zone = &frames->nodes[extent->nid].zones[extent->zone];
-
-		if (extent->kind == QR_RANGE_RAM)
-			continue;
-		for (qr_pfn_t pfn = extent->start_pfn; pfn < extent->end_pfn; pfn++) {
-			struct qr_page *page = qr__pfn_page(frames, pfn);
-
-			qr__page_init_head(page, zone);
-			qr__page_type_set(page, QR_PT_INUSE);
-			qr__page_flags_set(page, QR_PG_RESERVED);
-			atomic_store_explicit(&page->refcount, 1, memory_order_relaxed);
-		}
-	}
-}
-
 void qr__frames_init(struct qr_frames *frames, const struct qr_layout *layout)
 {
 	const struct qr_config *config = layout->config;
@@ -363,5 +344,4 @@ void qr__frames_init(struct qr_frames *frames, const struct qr_layout *layout)
 	nodes_init(frames, layout);
 	node_states_init(frames, config);
 	sections_init(frames);
-	reserved_init(frames);
 }

@@ -3,10 +3,10 @@
  * frames/page.h - the page record: what is known of one frame
  *
  * 32 bytes for each frame, in one virtually contiguous array, so that pfn and record convert by
- * arithmetic.  A record that is all zero says nothing: its frame is a hole, waits for deferred
- * initialisation, or lies inside a block whose first record speaks for it.  That is what makes
- * memory that is never touched cost nothing: releasing a block of 2^k fresh frames touches one
- * record.
+ * arithmetic.  A record that is all zero says nothing: its frame is a hole, reserved or of a device
+ * (the extents know), waits for deferred initialisation, or lies inside a block whose first record
+ * speaks for it.  That is what makes memory that is never touched cost nothing: releasing a block of
+ * 2^k fresh frames touches one record.
  *
  * Whose record speaks for a frame:
  *
