@@ -649,7 +649,7 @@ static qr_pfn_t block_above(const struct qr_zone *zone, qr_pfn_t pfn, unsigned o
  */
 static qr_pfn_t inside_speaker(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	uint64_t step = order <= QR_PAGEBLOCK_ORDER || QR_DEBUG ? 1 : QR_PAGEBLOCK_NR_PAGES;
+	uint64_t step = order <= QR_PAGEBLOCK_ORDER || QR_DEBUG > 0 ? 1 : QR_PAGEBLOCK_NR_PAGES;
 	qr_pfn_t end_pfn = pfn + qr__order_pages(order);
 
 	for (pfn += step; pfn < end_pfn; pfn += step) {
@@ -722,19 +722,19 @@ static unsigned freelist_check(struct qr_zone *zone, unsigned order, enum qr_mig
 	uint64_t nr = qr__read(&buddy->areas[order].nr_type[type]), seen = 0;
 	uint32_t last = QR_LIST_NONE;
 	bool marked = atomic_load_explicit(&buddy->orders[type], memory_order_relaxed) >> order & 1;
+	bool whole = true;
 
-	for (uint32_t i = list->first; i != QR_LIST_NONE && seen <= nr; seen++) {
+	for (uint32_t i = list->first; i != QR_LIST_NONE && whole; seen++) {
 		qr_pfn_t pfn = zone->frames->base_pfn + i;
 		unsigned broken = block_check(zone, pfn, order, type, why);
 
 		if (broken)
 			return broken;
-		if (page_at(zone, pfn)->link.prev != last)
-			break;
+		whole = page_at(zone, pfn)->link.prev == last && seen < nr;
 		last = i;
 		i = page_at(zone, pfn)->link.next;
 	}
-	if (seen != nr || list->last != last || marked != (nr != 0)) {
+	if (!whole || seen != nr || list->last != last || marked != (nr != 0)) {
 		qr__why(why,
 			"B6: list of order %u, type %u: count %llu, but at least %llu blocks, or a "
 			"torn chain, or its bit is wrong",
