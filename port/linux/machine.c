@@ -72,6 +72,7 @@ int qr__linux_machine(const struct qr_linux_config *config, struct linux_machine
 	if (err < 0)
 		return err;
 	machine->config = config->machine;
+	machine->config.platform = (struct qr_platform){0}; /* ours is filled in later */
 	machine->config.options |= QR_OPT_METADATA_ZEROED;
 	if (!machine->config.nr_cpus)
 		machine->config.nr_cpus = host_cpus();

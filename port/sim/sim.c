@@ -439,33 +439,30 @@ static void span_find(struct qr_sim *sim, const struct qr_config *machine)
 	}
 }
 
-static int memory_map(struct qr_sim *sim, const struct qr_sim_config *config,
+static int memory_map(struct qr_sim *sim, const struct qr_config *machine, bool memory,
 		      struct qr_error_text *why)
 {
-	int err = qr_metadata_size(&config->machine, &sim->metadata_size, why);
+	int err = qr_metadata_size(machine, &sim->metadata_size, why);
 
 	if (err < 0)
 		return err;
 	sim->metadata = map_lazily(sim->metadata_size);
-	if (sim->metadata && config->memory) {
-		span_find(sim, &config->machine);
+	if (sim->metadata && memory) {
+		span_find(sim, machine);
 		sim->memory = map_lazily((sim->end_pfn - sim->start_pfn) << QR_PAGE_SHIFT);
 	}
-	if (!sim->metadata || (config->memory && !sim->memory)) {
-		if (why)
-			snprintf(why->text, sizeof(why->text),
-				 "no address space for %zu bytes of metadata%s", sim->metadata_size,
-				 config->memory ? " and the memory" : "");
-		return QR_ENOMEM;
-	}
-	if (config->metadata_fill)
-		memset(sim->metadata, config->metadata_fill, sim->metadata_size);
-	return 0;
+	if (sim->metadata && (!memory || sim->memory))
+		return 0;
+	if (why)
+		snprintf(why->text, sizeof(why->text),
+			 "no address space for %zu bytes of metadata%s", sim->metadata_size,
+			 memory ? " and the memory" : "");
+	return QR_ENOMEM;
 }
 
 /* The instance ------------------------------------------------------------------------------ */
 
-static void platform_fill(struct qr_sim *sim, enum qr_cpu_model model)
+static void platform_fill(struct qr_sim *sim, enum qr_cpu_model model, bool memory)
 {
 	sim->platform = (struct qr_platform){
 		.ctx = sim,
@@ -475,8 +472,8 @@ static void platform_fill(struct qr_sim *sim, enum qr_cpu_model model)
 		.cpu_unpin = sim_cpu_unpin,
 		.irq_save = sim_irq_save,
 		.irq_restore = sim_irq_restore,
-		.page_address = sim->memory ? sim_page_address : NULL,
-		.address_to_pfn = sim->memory ? sim_address_to_pfn : NULL,
+		.page_address = memory ? sim_page_address : NULL,
+		.address_to_pfn = memory ? sim_address_to_pfn : NULL,
 		.clock_ns = sim_clock,
 		.run_by = sim_run_by_hook,
 		.relax = sim_relax,
@@ -492,13 +489,22 @@ static int instance_create(struct qr_sim *sim, const struct qr_sim_config *confi
 			   struct qr_error_text *why)
 {
 	struct qr_config machine = config->machine;
+	int err;
 
-	platform_fill(sim, machine.platform.cpu_model);
+	platform_fill(sim, machine.platform.cpu_model, config->memory);
 	machine.platform = sim->platform;
+	machine.options |= QR_OPT_METADATA_ZEROED;
 	if (config->metadata_fill)
 		machine.options &= ~QR_OPT_METADATA_ZEROED;
-	else
-		machine.options |= QR_OPT_METADATA_ZEROED;
+	err = memory_map(sim, &machine, config->memory, why);
+	if (err < 0)
+		return err;
+	/* Not before: there may be no CPUs to have owners. */
+	sim->owner = calloc(machine.nr_cpus, sizeof(sim->owner[0]));
+	if (!sim->owner)
+		return QR_ENOMEM;
+	if (config->metadata_fill)
+		memset(sim->metadata, config->metadata_fill, sim->metadata_size);
 	return qr_create(&machine, sim->metadata, sim->metadata_size, &sim->q, why);
 }
 
@@ -514,16 +520,11 @@ struct qr_sim *qr_sim_new(const struct qr_sim_config *config, struct qr_error_te
 	sim->run_by_ns = UINT64_MAX;
 	sim->current = &sim->outside;
 	sim->interrupt_task.flags = QR_TASK_INTERRUPT;
-	if (memory_map(sim, config, why) < 0)
-		goto fail;
-	sim->owner = calloc(sim->nr_cpus, sizeof(sim->owner[0]));
-	if (!sim->owner || instance_create(sim, config, why) < 0)
-		goto fail;
+	if (instance_create(sim, config, why) < 0) {
+		qr_sim_free(sim);
+		return NULL;
+	}
 	return sim;
-
-fail:
-	qr_sim_free(sim);
-	return NULL;
 }
 
 void qr_sim_free(struct qr_sim *sim)
