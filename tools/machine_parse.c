@@ -42,7 +42,7 @@ struct parser {
 	unsigned range_line[MAX_RANGES];
 	uint64_t limit[NR_LIMITS]; /* DMA..HighMem, in pages; 0: not given */
 	bool limit_rest[NR_LIMITS]; /* "rest": up to the end of memory */
-	unsigned limit_line;
+	unsigned limit_line[NR_LIMITS];
 	int cpu_node[QR_MAX_CPUS]; /* QR_NODE_NONE: not named */
 	unsigned nr_cpus, cpu_line;
 	unsigned nodes, nodes_line; /* of `nodes` */
@@ -233,7 +233,7 @@ static bool zone_take(struct parser *p, int arg)
 			    name);
 	if (p->limit[zone] || p->limit_rest[zone])
 		return fail(p, "the limit of zone %s was given already", name);
-	p->limit_line = p->line;
+	p->limit_line[zone] = p->line;
 	if (word_is_next(p, "rest"))
 		return p->limit_rest[zone] = true;
 	if (!word_is_next(p, "end"))
@@ -495,6 +495,9 @@ static bool section_take(struct parser *p, int arg)
 		return false;
 	if (pages == 0 || (pages & (pages - 1)) != 0)
 		return fail(p, "the size of a section is a power of 2");
+	if (pages < QR_MAX_ORDER_NR_PAGES || pages < QR_PAGEBLOCK_NR_PAGES || pages >> 30 > 1)
+		return fail(p, "a section holds whole blocks of the highest order, and no more "
+			       "than 2^30 pages");
 	p->machine->config.section_order = (unsigned)__builtin_ctzll(pages);
 	return true;
 }
@@ -640,7 +643,7 @@ static bool ranges_finish(struct parser *p)
 	const struct qr_range *ranges = p->machine->ranges;
 	unsigned nr = p->machine->config.nr_ranges;
 
-	if (nr == 0)
+	if (machine_ram(p->machine) == 0)
 		return fail_at(p, p->line, 1, "no memory: there must be a 'ram' statement");
 	for (unsigned i = 1; i < nr; i++) {
 		for (unsigned j = 0; j < i; j++) {
@@ -654,30 +657,56 @@ static bool ranges_finish(struct parser *p)
 	return true;
 }
 
-/* A zone that was left out ends where the one below it ends, and so does not exist. */
-static bool zones_finish(struct parser *p)
+/* The limits in order, with `rest` replaced by what it stands for; *last: the highest one given. */
+static bool limits_resolve(struct parser *p, int *last)
 {
-	struct qr_zone_limits *limits = &p->machine->config.zone_limits;
-	qr_pfn_t *out[] = {&limits->dma_end, &limits->dma32_end, &limits->normal_end,
-			   &limits->highmem_end};
 	qr_pfn_t end = machine_end_pfn(p->machine), below = 0;
-	int last = -1;
 
+	*last = -1;
 	for (int i = 0; i < NR_LIMITS; i++) {
 		if (p->limit_rest[i])
 			p->limit[i] = end > below ? end : below;
 		if (p->limit[i] == 0)
 			continue;
 		if (p->limit[i] < below)
-			return fail_at(p, p->limit_line, 1,
+			return fail_at(p, p->limit_line[i], 1,
 				       "the limits of the zones must grow from dma to highmem");
 		below = p->limit[i];
-		last = i;
+		*last = i;
 	}
-	below = 0;
+	for (int i = 0; i < *last; i++) {
+		if (p->limit[i] % QR_PAGEBLOCK_NR_PAGES != 0 && p->limit[i] < below)
+			return fail_at(p, p->limit_line[i], 1,
+				       "where two zones meet must be a multiple of a pageblock, "
+				       "%s",
+				       text_size(QR_PAGEBLOCK_NR_PAGES * QR_PAGE_SIZE).text);
+	}
+	return true;
+}
+
+/* A zone that was left out ends where the one below it ends, and so does not exist. */
+static bool zones_finish(struct parser *p)
+{
+	struct qr_config *config = &p->machine->config;
+	qr_pfn_t *out[] = {&config->zone_limits.dma_end, &config->zone_limits.dma32_end,
+			   &config->zone_limits.normal_end, &config->zone_limits.highmem_end};
+	qr_pfn_t below = 0;
+	int last;
+
+	if (!limits_resolve(p, &last))
+		return false;
 	for (int i = 0; i <= last; i++) {
 		below = p->limit[i] ? p->limit[i] : below;
 		*out[i] = below;
+	}
+	for (unsigned i = 0; last >= 0 && i < config->nr_ranges; i++) {
+		const struct qr_range *range = &p->machine->ranges[i];
+
+		if (range->kind != QR_RANGE_DEVICE && range->start_pfn + range->nr_pages > below)
+			return fail_at(p, p->range_line[i], 1,
+				       "this range goes beyond the last zone, which line %u ends "
+				       "at %s",
+				       p->limit_line[last], text_size(below * QR_PAGE_SIZE).text);
 	}
 	return true;
 }

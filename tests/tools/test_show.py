@@ -135,7 +135,7 @@ class Allocations(ProgramTest):
     def test_gfp_spellings(self):
         for gfp in ("GFP_KERNEL", "kernel", "0xcc0", "unmovable", "GFP_KERNEL|__GFP_ZERO", "user+__GFP_NOWARN"):
             blocks = self.good_json("show", "pagetypeinfo", TINY, "--alloc", f"0:1:{gfp}", schema="quire-show-pagetypeinfo")
-            self.assertEqual(blocks["zones"][0]["pageblocks"]["Unmovable"], 1, gfp)
+            self.assertEqual(blocks["zones"][0]["pageblocks"]["Unmovable"], 2, gfp)
 
     def test_settings(self):
         def low(*args):
