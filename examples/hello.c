@@ -21,8 +21,11 @@ int main(void)
 
 	if (!page)
 		return 1;
-	sprintf(qr_page_address(q, page), "Hello from %s", qr_zone_type_name(QR_ZONE_DMA32));
-	puts(qr_page_address(q, page));
+
+	char *bytes = qr_page_address(q, page);
+
+	sprintf(bytes, "Hello from zone %s", qr_zone_type_name(qr_page_zone_type(q, page)));
+	puts(bytes);
 
 	qr_show_buddyinfo(q, text, sizeof(text)); /* as /proc/buddyinfo would show it */
 	fputs(text, stdout);
