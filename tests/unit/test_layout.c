@@ -388,6 +388,19 @@ static void movable_node(void **state)
 	assert_false(qr__node_is(frames, 1, QR_N_HIGH_MEMORY));
 }
 
+/* Movable cannot begin at pfn 0: as on Linux, 0 means that there is none. */
+static void movable_from_the_first_frame(void **state)
+{
+	(void)state;
+	test_machine_nodes(m, 2, BLOCKS(16));
+	m->ranges[0].hotpluggable = true;
+	m->ranges[1].hotpluggable = true;
+	m->config.movable.movable_node = true;
+	frames_make();
+	assert_true(movable_start(0) == QR_PFN_NONE);
+	assert_int_equal(movable_start(1), BLOCKS(16));
+}
+
 /* Mirrored memory stays the kernel's wherever it is, so the two zones' spans overlap. */
 static void kernelcore_mirror(void **state)
 {
@@ -770,6 +783,7 @@ int main(void)
 		TEST(lower_zones_count_first),
 		TEST(holes_do_not_count),
 		TEST(movable_node),
+		TEST(movable_from_the_first_frame),
 		TEST(kernelcore_mirror),
 		TEST(nothing_is_mirrored),
 		TEST(random_machines),

@@ -108,8 +108,11 @@ static void the_earlier_time_counts(void **state)
 	assert_true(m->run_by_ns == UINT64_MAX); /* nothing new to tell */
 	qr__work_queue(base, &jobs[0].work, 50);
 	assert_int_equal(m->run_by_ns, 50);
+	m->run_by_ns = UINT64_MAX;
+	qr__work_queue(base, &jobs[1].work, 600);
+	assert_true(m->run_by_ns == UINT64_MAX); /* something earlier was told already */
 	m->now_ns = 50;
-	assert_true(qr__work_run_due(base) == UINT64_MAX);
+	assert_int_equal(qr__work_run_due(base), 600);
 	assert_int_equal(jobs[0].runs, 1);
 	m->now_ns = 500;
 	qr__work_run_due(base);

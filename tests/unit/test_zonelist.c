@@ -323,6 +323,24 @@ static void zones_from_the_highest_down(void **state)
 	list_is(frames->nodes[1].zonelist_thisnode, of_1, 2);
 }
 
+/* Even if its frames were counted as present: zone Device is for nobody's requests. */
+static void device_is_never_listed(void **state)
+{
+	struct qr_zone *device;
+	struct qr_zoneref *ref;
+	struct qr_zone *zone;
+
+	(void)state;
+	zone_machine();
+	device = &frames->nodes[0].zones[QR_ZONE_DEVICE];
+	assert_int_equal(qr__read(&device->spanned_pages), PAGES);
+	qr__write(&device->present_pages, PAGES);
+	qr__zonelists_rebuild(frames);
+	qr__for_each_zone_zonelist(ref, zone, frames->nodes[0].zonelist, QR_ZONE_DEVICE, NULL)
+		assert_int_not_equal(zone->type, QR_ZONE_DEVICE);
+	order_is(0, "01");
+}
+
 /* The walk that requests make: the highest zone they may use, and their nodes. */
 static void walks(void **state)
 {
@@ -443,6 +461,7 @@ int main(void)
 		TEST(nodes_are_counted_from_what_is_named),
 		TEST(sixty_four_nodes),
 		TEST(zones_from_the_highest_down),
+		TEST(device_is_never_listed),
 		TEST(walks),
 		TEST(rebuild_in_place),
 		TEST(rebuild_while_others_read),
