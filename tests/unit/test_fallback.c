@@ -581,9 +581,9 @@ static void test_boost_of_huge_marks(void **state)
 	begin();
 	qr__write(&zone->watermark[QR_WMARK_HIGH], UINT64_C(1) << 36);
 	atomic_store(&machine->alloc.watermark_boost_factor, INT32_MAX);
-	qr__write(&zone->watermark_boost, UINT64_C(1) << 50);
+	qr__write(&zone->watermark_boost, UINT64_C(1) << 52);
 	assert_true(qr_boost_watermark(zone));
-	assert_int_equal(boost(), (UINT64_C(1) << 50) + PAGEBLOCK);
+	assert_int_equal(boost(), (UINT64_C(1) << 52) + PAGEBLOCK);
 	end();
 }
 

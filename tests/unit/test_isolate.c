@@ -218,8 +218,11 @@ static void test_A2_no_join_across_isolation(void **state)
 	end();
 }
 
-/* No neighbour to join: moved, not freed anew, so what is reported stays so. */
-static void test_undo_without_a_free_buddy_only_moves(void **state)
+/*
+ * With no buddy to join, as it is isolated itself, the pageblock is moved, not freed anew; so what is
+ * reported stays so.
+ */
+static void test_undo_without_a_buddy_to_join_only_moves(void **state)
 {
 	(void)state;
 	begin_empty();
@@ -227,9 +230,8 @@ static void test_undo_without_a_free_buddy_only_moves(void **state)
 	give(0, PB_ORDER);
 	qr__page_set(buddy_machine_page(machine, 0), QR_PG_REPORTED);
 	if (PB_ORDER < QR_MAX_PAGE_ORDER) {
+		give(PAGEBLOCK, PB_ORDER);
 		assert_true(qr_move_freepages_block_isolate(zone, PAGEBLOCK, true));
-		qr__pageblock_type_set_locked(zone, PAGEBLOCK, MOVABLE);
-		give(PAGEBLOCK + 1, 0);
 	}
 	assert_true(qr_move_freepages_block_isolate(zone, 0, false));
 	assert_true(qr__page_test(buddy_machine_page(machine, 0), QR_PG_REPORTED));
@@ -362,7 +364,7 @@ int main(void)
 		cmocka_unit_test(test_straddling_block_is_cut),
 		cmocka_unit_test(test_isolated_block_of_several_pageblocks_is_cut),
 		cmocka_unit_test(test_A2_no_join_across_isolation),
-		cmocka_unit_test(test_undo_without_a_free_buddy_only_moves),
+		cmocka_unit_test(test_undo_without_a_buddy_to_join_only_moves),
 		cmocka_unit_test(test_A1_freed_page_lands_on_the_isolate_list),
 		cmocka_unit_test(test_pull_and_put_back),
 		cmocka_unit_test(test_pull_keeps_the_watermark),
