@@ -72,6 +72,9 @@ static void options_init(struct qr_allocator *alloc, const struct qr_config *con
 				QR_OPT_INIT_ON_FREE;
 
 	alloc->options = options_resolve(config->options);
+	alloc->extras = alloc->options & QR_OPT_PREP_EXTRAS;
+	if (config->platform.cpu_model == QR_CPU_UP)
+		alloc->extras |= QR_EXTRA_UP;
 	alloc->huge_pcp = !(config->options & QR_OPT_NO_HUGE_PCP);
 	alloc->check_pages = (config->options & checks) != 0;
 	alloc->has_address = config->platform.page_address != NULL;

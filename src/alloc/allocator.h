@@ -54,6 +54,9 @@ struct qr_alloc_events {
 	(QR_OPT_PAGE_POISON | QR_OPT_INIT_ON_ALLOC | QR_OPT_INIT_ON_FREE | QR_OPT_CHECK_PAGES | \
 	 QR_OPT_PAGE_OWNER)
 
+/* The platform is of one CPU, and caches are locked with interrupts masked. */
+#define QR_EXTRA_UP (1u << 31)
+
 struct qr_allocator {
 	struct qr_frames frames;
 
@@ -75,6 +78,7 @@ struct qr_allocator {
 
 	_Atomic uint32_t gfp_allowed_mask; /* a */
 	uint32_t options; /* c: QR_OPT_... */
+	uint32_t extras; /* c: of these, QR_OPT_PREP_EXTRAS; and QR_EXTRA_UP */
 	bool huge_pcp; /* c */
 	bool check_pages; /* c: any option that needs page checks */
 	bool has_address; /* c: the platform can reach the bytes of pages */
@@ -247,6 +251,14 @@ bool qr__check_new_pages(struct qr_allocator *alloc, struct qr_page *page, unsig
 /* Make it a page in use: reference, poison check, zeroing, compound, owner, order. */
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 		      qr_gfp_t gfp, unsigned alloc_flags);
+/* The bare change of a clean record; the reference last: whoever gets one finds a block in use. */
+QR_INLINE void qr__page_open(struct qr_page *page)
+{
+	atomic_store_explicit(&page->private_word, 0, memory_order_relaxed);
+	qr__page_type_set(page, QR_PT_INUSE);
+	atomic_store_explicit(&page->refcount, 1, memory_order_release);
+}
+
 /* Make it ready to be free: false: bad, it was leaked. */
 bool qr_free_pages_prepare(struct qr_allocator *alloc, struct qr_page *page, unsigned order);
 /* A page's state makes no sense: say so (rate-limited), mark it LEAKED. */

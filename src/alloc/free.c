@@ -30,7 +30,7 @@
  * is changed.  Only a free of a page that was freed and allocated again cannot be told from a right one.
  */
 #include "../base/text.h"
-#include "pcp.h"
+#include "fast.h"
 
 /* To the zone ------------------------------------------------------------------------------ */
 
@@ -96,13 +96,19 @@ static QR_NOINLINE void zone_free(struct qr_allocator *alloc, struct qr_page *pa
 	qr_free_one_page(zone, page, pfn, order, fpi);
 }
 
-QR_INLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+/* Does the free of this page come to more than a change of its record? */
+QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, const struct qr_page *page)
+{
+	return (qr__page_flags(page) | alloc->extras) ||
+	       qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
+}
+
+static QR_NOINLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page,
+					unsigned order)
 {
 	struct qr_zone *zone;
 
-	if (qr__unlikely((qr__page_flags(page) | (alloc->options & QR_OPT_PREP_EXTRAS)) ||
-			 qr__trace_on(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE)) &&
-	    !qr_free_pages_prepare(alloc, page, order))
+	if (free_is_unusual(alloc, page) && !qr_free_pages_prepare(alloc, page, order))
 		return;
 	zone = qr__page_zone(&alloc->frames, page);
 	block_let_go(page, order);
@@ -207,15 +213,6 @@ static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page,
 
 /* References ------------------------------------------------------------------------------- */
 
-/* Was ours the only reference, and is it gone now? */
-QR_INLINE bool only_reference_drop(struct qr_page *page)
-{
-	int32_t one = 1;
-
-	return atomic_compare_exchange_strong_explicit(&page->refcount, &one, 0,
-						       memory_order_acq_rel, memory_order_relaxed);
-}
-
 /* Returns how many there were before; 0 or less: there was none to drop, and none was. */
 static int32_t reference_drop(struct qr_page *page)
 {
@@ -272,20 +269,32 @@ static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *
 QR_INLINE bool free_looks_legal(const struct qr_allocator *alloc, const struct qr_page *page,
 				unsigned order)
 {
-	return qr__page_validate(&alloc->frames, page) && qr__page_type(page) == QR_PT_INUSE &&
+	return qr__page_is_ours(&alloc->frames, page) && qr__page_type(page) == QR_PT_INUSE &&
 	       qr__page_order(page) == order;
 }
 
-void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page *page,
+				     unsigned order)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-
-	if (qr__unlikely(!free_looks_legal(alloc, page, order)) && !free_legal(alloc, page, order))
+	if (!free_looks_legal(alloc, page, order) && !free_legal(alloc, page, order))
 		return;
-	if (qr__likely(only_reference_drop(page)))
+	if (qr__likely(qr__only_reference_drop(page)))
 		unref_page_free(alloc, page, order);
 	else
 		shared_free(alloc, page, order);
+}
+
+/* The hook comes first, while there is nothing yet that would have to survive it. */
+void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_base *base = qr__alloc_base(alloc);
+	unsigned cpu = qr__cpu_pin(base);
+	bool done = qr__likely(!order) && qr__fast_free(alloc, page, cpu);
+
+	qr__cpu_unpin(base);
+	if (qr__unlikely(!done))
+		checked_free(alloc, page, order);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
@@ -316,7 +325,7 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 
 	if (!head)
 		return false;
-	before = only_reference_drop(head) ? 1 : reference_drop(head);
+	before = qr__only_reference_drop(head) ? 1 : reference_drop(head);
 	if (before == 1)
 		qr__free_unref_page(alloc, head, qr__page_order(head));
 	else if (qr__unlikely(before <= 0))

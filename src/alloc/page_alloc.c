@@ -31,8 +31,7 @@
  * then the request's own type, then CMA, then borrowing (fallback.c).  HIGHATOMIC is no part of it:
  * that reserve is opened only in the buddy path, by flags that only the slow path sets.
  */
-#include "allocator.h"
-#include "pcp.h"
+#include "fast.h"
 
 /* A block from a zone ---------------------------------------------------------------------- */
 
@@ -567,18 +566,35 @@ static QR_NOINLINE struct qr_page *task_alloc(struct qr_allocator *alloc, qr_gfp
 	return qr__alloc_pages_policy(alloc, gfp, order, task, policy, QR_NO_INTERLEAVE);
 }
 
-struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+/* Near this CPU, whatever there is to it. */
+static QR_NOINLINE struct qr_page *local_alloc(struct qr_allocator *alloc, qr_gfp_t gfp,
+					       unsigned order)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-	struct qr_task *task = qr__current_task(qr__alloc_base(alloc));
-	struct qr_page *page;
+	int nid = qr__numa_node(&alloc->frames);
+	struct qr_page *page = alloc_near(alloc, gfp, order, nid, NULL, NULL);
 
-	if (qr__unlikely(task))
-		return task_alloc(alloc, gfp, order, task);
-	page = alloc_near(alloc, gfp, order, qr__numa_node(&alloc->frames), NULL, NULL);
 	if (qr__unlikely(!page))
 		qr__stat(alloc, QR_STAT_ALLOC_FAILED, 1);
 	return page;
+}
+
+/* The hooks come first, while there is nothing yet that would have to survive them. */
+struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_base *base = qr__alloc_base(alloc);
+	struct qr_task *task = qr__current_task(base);
+	struct qr_page *page = NULL;
+	unsigned cpu;
+
+	if (qr__unlikely(task))
+		return task_alloc(alloc, gfp, order, task);
+	if (qr__likely(!order)) {
+		cpu = qr__cpu_pin(base);
+		page = qr__fast_alloc(alloc, gfp, cpu);
+		qr__cpu_unpin(base);
+	}
+	return qr__likely(page) ? page : local_alloc(alloc, gfp, order);
 }
 
 struct qr_page *qr_folio_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)

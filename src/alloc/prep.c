@@ -299,14 +299,6 @@ void qr__prep_compound_page(struct qr_allocator *alloc, struct qr_page *page, un
 	qr__page_set(page, QR_PG_COMPOUND);
 }
 
-/* The reference last: whoever gets one from then on finds a block in use. */
-QR_INLINE void record_open(struct qr_page *page)
-{
-	atomic_store_explicit(&page->private_word, 0, memory_order_relaxed);
-	qr__page_type_set(page, QR_PT_INUSE);
-	atomic_store_explicit(&page->refcount, 1, memory_order_release);
-}
-
 static QR_NOINLINE void new_page_prep_extras(struct qr_allocator *alloc, struct qr_page *page,
 					     unsigned order, qr_gfp_t gfp, unsigned alloc_flags)
 {
@@ -317,7 +309,7 @@ static QR_NOINLINE void new_page_prep_extras(struct qr_allocator *alloc, struct 
 		qr__prep_compound_page(alloc, page, order);
 	if (alloc_flags & QR_ALLOC_NO_WATERMARKS)
 		qr__page_set(page, QR_PG_PFMEMALLOC);
-	record_open(page);
+	qr__page_open(page);
 }
 
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
@@ -328,7 +320,7 @@ void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned
 			 (alloc->options & QR_OPT_PREP_EXTRAS)))
 		new_page_prep_extras(alloc, page, order, gfp, alloc_flags);
 	else
-		record_open(page);
+		qr__page_open(page);
 }
 
 /* In --------------------------------------------------------------------------------------- */

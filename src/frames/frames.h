@@ -53,6 +53,7 @@ struct qr_frames {
 	unsigned nr_extents; /* c */
 
 	struct qr_node *nodes; /* c: nr_nodes of them, each with all its zones */
+	struct qr_zone *zone_of_id[QR_MAX_NODES * QR_NR_ZONES]; /* c: saves frees two divisions */
 	unsigned nr_nodes; /* c */
 	uint8_t *distance; /* c: nr_nodes squared */
 	int *cpu_node; /* c */
@@ -107,7 +108,7 @@ struct qr_zone *qr__pfn_zone(const struct qr_frames *frames, qr_pfn_t pfn);
 
 QR_INLINE struct qr_zone *qr__zone_by_id(const struct qr_frames *frames, unsigned id)
 {
-	return &frames->nodes[id / QR_NR_ZONES].zones[id % QR_NR_ZONES];
+	return frames->zone_of_id[id];
 }
 
 /* The zone of a page whose record speaks (type is not NONE). */
@@ -120,6 +121,18 @@ QR_INLINE struct qr_zone *qr__page_zone(const struct qr_frames *frames, const st
 QR_INLINE struct qr_links qr__page_links(const struct qr_frames *frames)
 {
 	return (struct qr_links){.base = &frames->pages[0].link, .stride = sizeof(struct qr_page)};
+}
+
+/*
+ * Does this pointer from outside point to a record of this instance?  A pointer between two records
+ * has low bits set, which the rotation makes a very large index.
+ */
+QR_INLINE bool qr__page_is_ours(const struct qr_frames *frames, const struct qr_page *page)
+{
+	uint64_t offset = (uint64_t)((uintptr_t)page - (uintptr_t)frames->pages);
+
+	_Static_assert(sizeof(struct qr_page) == 32, "a rotation by 5 divides by 32");
+	return (offset >> 5 | offset << 59) < frames->end_pfn - frames->base_pfn;
 }
 
 /* Turn a pointer from outside into a record of this instance; NULL: it is none. */

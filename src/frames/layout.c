@@ -232,6 +232,7 @@ static void zone_init(struct qr_frames *frames, const struct qr_layout *layout,
 	zone->nid = node->nid;
 	zone->type = type;
 	zone->id = (uint16_t)((unsigned)node->nid * QR_NR_ZONES + type);
+	frames->zone_of_id[zone->id] = zone;
 	qr__lock_init(&zone->lock, QR_RANK_ZONE);
 	qr__layout_zone_span(layout, node->nid, type, &start, &end);
 	qr__write(&zone->start_pfn, start);

@@ -51,8 +51,6 @@ struct qr_zone {
 	_Atomic uint64_t managed_pages; /* a */
 	_Atomic uint64_t cma_pages; /* z */
 	_Atomic uint64_t adjusted_pages; /* a: of managed_pages: what callers added, modulo 2^64 */
-	/* a: NUMA events of requests that went round the caches, from QR_EV_NUMA_HIT on */
-	_Atomic uint64_t numa_events[QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT + 1];
 	uint64_t present_early_pages; /* c */
 	_Atomic uint64_t percpu_drift_mark; /* t */
 	_Atomic uint32_t stat_threshold; /* t */
@@ -74,6 +72,8 @@ struct qr_zone {
 	_Atomic uint64_t nr_reserved_highatomic; /* z */
 	_Atomic uint64_t nr_isolate_pageblock; /* z */
 	_Atomic uint64_t nr_locks, nr_lock_waits; /* z: acquisitions, and how many had to wait */
+	/* a: NUMA events of requests that went round the caches, from QR_EV_NUMA_HIT on */
+	_Atomic uint64_t numa_events[QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT + 1];
 };
 
 /* kswapd's and the NUMA statistics' place. */
