@@ -179,7 +179,8 @@ static void pageblock_count(const struct qr_zone *zone, qr_pfn_t start_pfn, uint
 {
 	qr_pfn_t pfn = start_pfn, end_pfn = start_pfn + QR_PAGEBLOCK_NR_PAGES, head_pfn;
 
-	*nr_free = *nr_movable = 0;
+	*nr_free = zone->ops->nr_free_in(zone, start_pfn);
+	*nr_movable = 0;
 	if (reaching_head(zone, start_pfn, &head_pfn))
 		pfn = head_pfn;
 	while (pfn < end_pfn) {
@@ -187,9 +188,7 @@ static void pageblock_count(const struct qr_zone *zone, qr_pfn_t start_pfn, uint
 		qr_pfn_t next_pfn = pfn + head_pages(page);
 		uint64_t inside = qr__min(next_pfn, end_pfn) - qr__max(pfn, start_pfn);
 
-		if (qr__page_type(page) == QR_PT_BUDDY)
-			*nr_free += inside;
-		else if (page_is_movable(page))
+		if (page_is_movable(page))
 			*nr_movable += inside;
 		pfn = next_pfn;
 	}

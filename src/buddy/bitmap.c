@@ -29,18 +29,19 @@
  *
  * Invariants
  * ----------
- * They hold whenever zone->lock is free; bitmap_check.c verifies them.
+ * They hold whenever zone->lock is free; bitmap_check.c verifies them.  Their numbers go on where those
+ * of the list engine end.
  *
- *	C1	A bit is set if and only if its frame is free; it lies inside the zone, and the frame's
+ *	B7	A bit is set if and only if its frame is free; it lies inside the zone, and the frame's
  *		record does not say that it is in use.
- *	C2	nr_free of a pageblock is the number of its bits; it is used, part or whole by that.
- *	C3	A part pageblock is in one bin: of its type, of the order of its largest free block, and of a
+ *	B8	nr_free of a pageblock is the number of its bits; it is used, part or whole by that.
+ *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block, and of a
  *		count that is at most nr_free.
- *	C4	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC, CMA and
+ *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC, CMA and
  *		ISOLATE keep to themselves.
- *	C5	Two wholly free buddies of one class are joined, but for a change of type since the last
+ *	B11	Two wholly free buddies of one class are joined, but for a change of type since the last
  *		of them was given.
- *	C6	The counts of blocks by type and order, and the zone's counts of free pages, say what the
+ *	B12	The counts of blocks by type and order, and the zone's counts of free pages, say what the
  *		bits say.  Wholly free plain pageblocks count as MOVABLE, whatever their record says.
  *
  * Cost
@@ -474,7 +475,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	QR_ASSERT(&zone->frames->base,
 		  order >= QR_PAGEBLOCK_ORDER ||
 			  line_none(&buddy->lines[i], bitmap_offset(pfn), order),
-		  "C1: block of order %u at %#llx is free already", order, ull(pfn));
+		  "B7: block of order %u at %#llx is free already", order, ull(pfn));
 	qr__page_type_set(qr__pfn_page(zone->frames, pfn), QR_PT_NONE);
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (order >= QR_PAGEBLOCK_ORDER)
@@ -486,7 +487,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 
 /* Looking ---------------------------------------------------------------------------------- */
 
-static bool bitmap_find(struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block)
+static bool bitmap_find(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block)
 {
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i;
@@ -564,7 +565,7 @@ static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype 
 		return;
 	QR_ASSERT(&zone->frames->base,
 		  head == i && buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
-		  "C4: pageblock %#llx changes its class inside a larger block",
+		  "B10: pageblock %#llx changes its class inside a larger block",
 		  ull(bitmap_pfn(buddy, i)));
 	qr__bitmap_whole_remove(buddy, i);
 	qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(to), true);

@@ -15,7 +15,7 @@
 #include "bitmap_line.h"
 #include "engine.h"
 
-/* Which of the four kinds of pageblocks may share a free block (C4). */
+/* Which of the four kinds of pageblocks may share a free block (B10). */
 enum bitmap_class {
 	CLASS_PLAIN, /* unmovable, movable, reclaimable: of no type while wholly free */
 	CLASS_HIGHATOMIC,
@@ -35,7 +35,7 @@ enum bitmap_state {
 struct bitmap_block {
 	struct qr_link link; /* PART: in its bin; WHOLE: in its list */
 	uint16_t nr_free;
-	uint16_t bin; /* PART: the count it is filed under; at most nr_free (C3) */
+	uint16_t bin; /* PART: the count it is filed under; at most nr_free (B9) */
 	uint8_t state; /* enum bitmap_state */
 	uint8_t type; /* PART: enum qr_migratetype it is filed under; WHOLE: its class's */
 	uint8_t largest; /* PART: order of its largest free block */
@@ -119,7 +119,7 @@ static inline enum qr_migratetype bitmap_class_type(enum bitmap_class class)
 	return (enum qr_migratetype)types[class];
 }
 
-/* The door to the counts of blocks (C6). */
+/* The door to the counts of blocks (B12). */
 void qr__bitmap_count(struct bitmap_buddy *buddy, enum qr_migratetype type, unsigned order,
 		      int64_t nr);
 

@@ -24,7 +24,7 @@ static unsigned long long pfn_of(const struct recount *c, uint32_t i)
 	return bitmap_pfn(c->buddy, i);
 }
 
-/* C1: no bit outside the zone, nor for a frame whose record says that it is in use. */
+/* B7: no bit outside the zone, nor for a frame whose record says that it is in use. */
 static unsigned frames_check(struct recount *c, uint32_t i)
 {
 	const struct qr_frames *frames = c->zone->frames;
@@ -36,20 +36,20 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 		if (!line_test(&c->buddy->lines[i], at))
 			continue;
 		if (!qr__zone_spans(c->zone, pfn) || !qr__pfn_in_span(frames, pfn)) {
-			qr__why(c->why, "C1: frame %#llx is free but outside its zone", ull(pfn));
-			return 1;
+			qr__why(c->why, "B7: frame %#llx is free but outside its zone", ull(pfn));
+			return 7;
 		}
 		type = qr__page_type(qr__pfn_page(frames, pfn));
 		if (type == QR_PT_INUSE || qr__page_refcount(qr__pfn_page(frames, pfn))) {
-			qr__why(c->why, "C1: frame %#llx is free but in use (type %u, %d references)",
+			qr__why(c->why, "B7: frame %#llx is free but in use (type %u, %d references)",
 				ull(pfn), type, qr__page_refcount(qr__pfn_page(frames, pfn)));
-			return 1;
+			return 7;
 		}
 	}
 	return 0;
 }
 
-/* C2, C3: state and file of one pageblock, against its bits. */
+/* B8, B9: state and file of one pageblock, against its bits. */
 static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int largest)
 {
 	const struct bitmap_block *block = &c->buddy->blocks[i];
@@ -59,29 +59,29 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	if (block->state == BLOCK_USED) {
 		if (!nr_bits)
 			return 0;
-		qr__why(c->why, "C2: pageblock %#llx is in no container but has %u free pages",
+		qr__why(c->why, "B8: pageblock %#llx is in no container but has %u free pages",
 			pfn_of(c, i), nr_bits);
-		return 2;
+		return 8;
 	}
 	if (!nr_bits || nr_bits == QR_PAGEBLOCK_NR_PAGES) {
-		qr__why(c->why, "C2: pageblock %#llx is filed as a part but has %u free pages",
+		qr__why(c->why, "B8: pageblock %#llx is filed as a part but has %u free pages",
 			pfn_of(c, i), nr_bits);
-		return 2;
+		return 8;
 	}
 	if (block->type != type || block->largest != largest || block->bin > nr_bits) {
 		qr__why(c->why,
-			"C3: pageblock %#llx of type %u, largest order %d, %u free is filed under type "
+			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed under type "
 			"%u, order %u, count %u",
 			pfn_of(c, i), type, largest, nr_bits, block->type, block->largest,
 			block->bin);
-		return 3;
+		return 9;
 	}
 	row = &c->buddy->bins[block->type][block->largest];
 	if (!(row->filled[block->bin / 64] >> (block->bin % 64) & 1) ||
 	    qr__list_empty(&row->bin[block->bin])) {
-		qr__why(c->why, "C3: pageblock %#llx is filed in bin %u, which is empty",
+		qr__why(c->why, "B9: pageblock %#llx is filed in bin %u, which is empty",
 			pfn_of(c, i), block->bin);
-		return 3;
+		return 9;
 	}
 	return 0;
 }
@@ -100,9 +100,9 @@ static unsigned block_check(struct recount *c, uint32_t i)
 	heads_of(&bits, &heads);
 	largest = heads_count(&heads, nr, 1);
 	if (nr_bits != block->nr_free) {
-		qr__why(c->why, "C2: pageblock %#llx has %u free pages but counts %u", pfn_of(c, i),
+		qr__why(c->why, "B8: pageblock %#llx has %u free pages but counts %u", pfn_of(c, i),
 			nr_bits, block->nr_free);
-		return 2;
+		return 8;
 	}
 	broken = frames_check(c, i);
 	if (broken || block->state == BLOCK_WHOLE || block->state == BLOCK_INNER)
@@ -116,7 +116,7 @@ static unsigned block_check(struct recount *c, uint32_t i)
 	return 0;
 }
 
-/* C4: a whole block's pageblocks are all INNER, free, and of its class. */
+/* B10: a whole block's pageblocks are all INNER, free, and of its class. */
 static unsigned whole_check(struct recount *c, uint32_t i)
 {
 	const struct bitmap_block *block = &c->buddy->blocks[i];
@@ -129,14 +129,14 @@ static unsigned whole_check(struct recount *c, uint32_t i)
 
 		if (i % nr || (k && block[k].state != BLOCK_INNER) ||
 		    block[k].nr_free != QR_PAGEBLOCK_NR_PAGES) {
-			qr__why(c->why, "C2: pageblock %#llx lies in a whole block but is not free",
+			qr__why(c->why, "B8: pageblock %#llx lies in a whole block but is not free",
 				pfn_of(c, i + k));
-			return 2;
+			return 8;
 		}
 		if (bitmap_class_of(type) != class) {
-			qr__why(c->why, "C4: pageblock %#llx of type %u lies in a free block of type %u",
+			qr__why(c->why, "B10: pageblock %#llx of type %u lies in a free block of type %u",
 				pfn_of(c, i + k), type, block->type);
-			return 4;
+			return 10;
 		}
 	}
 	c->nr[block->type][block->order]++;
@@ -144,7 +144,7 @@ static unsigned whole_check(struct recount *c, uint32_t i)
 	return 0;
 }
 
-/* C6: what was counted, against what is kept. */
+/* B12: what was counted, against what is kept. */
 static unsigned counts_check(struct recount *c)
 {
 	uint64_t all = 0;
@@ -156,9 +156,9 @@ static unsigned counts_check(struct recount *c)
 
 			if (kept == c->nr[type][k] && bit == (kept != 0))
 				continue;
-			qr__why(c->why, "C6: %llu free blocks of type %u, order %u, but %llu are counted",
+			qr__why(c->why, "B12: %llu free blocks of type %u, order %u, but %llu are counted",
 				ull(c->nr[type][k]), type, k, ull(kept));
-			return 6;
+			return 12;
 		}
 		if (type != QR_MIGRATE_ISOLATE)
 			all += c->pages[type];
@@ -167,17 +167,17 @@ static unsigned counts_check(struct recount *c)
 	    c->pages[QR_MIGRATE_CMA] != qr__read(&c->zone->nr_free_cma) ||
 	    c->pages[QR_MIGRATE_HIGHATOMIC] != qr__read(&c->zone->nr_free_highatomic)) {
 		qr__why(c->why,
-			"C6: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, %llu) counted",
+			"B12: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, %llu) counted",
 			ull(all), ull(c->pages[QR_MIGRATE_CMA]),
 			ull(c->pages[QR_MIGRATE_HIGHATOMIC]),
 			ull(qr__read(&c->zone->nr_free_pages)), ull(qr__read(&c->zone->nr_free_cma)),
 			ull(qr__read(&c->zone->nr_free_highatomic)));
-		return 6;
+		return 12;
 	}
 	return 0;
 }
 
-/* C3: bins hold only what is filed in them, and as many as there are. */
+/* B9: bins hold only what is filed in them, and as many as there are. */
 static unsigned bins_check(struct recount *c)
 {
 	uint64_t filed = 0, parts = 0;
@@ -189,25 +189,25 @@ static unsigned bins_check(struct recount *c)
 		uint32_t i = bins->bin[bin].first;
 
 		if ((bins->filled[bin / 64] >> (bin % 64) & 1) != (i != QR_LIST_NONE)) {
-			qr__why(c->why, "C3: the bitmap of bins is wrong about bin %u", bin);
-			return 3;
+			qr__why(c->why, "B9: the bitmap of bins is wrong about bin %u", bin);
+			return 9;
 		}
 		for (; i != QR_LIST_NONE && filed <= c->buddy->nr_blocks;
 		     i = c->buddy->blocks[i].link.next, filed++) {
 			if (c->buddy->blocks[i].state == BLOCK_PART &&
 			    c->buddy->blocks[i].bin == bin)
 				continue;
-			qr__why(c->why, "C3: pageblock %#llx is on the list of bin %u by mistake",
+			qr__why(c->why, "B9: pageblock %#llx is on the list of bin %u by mistake",
 				pfn_of(c, i), bin);
-			return 3;
+			return 9;
 		}
 	}
 	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
 		parts += c->buddy->blocks[i].state == BLOCK_PART;
 	if (parts != filed) {
-		qr__why(c->why, "C3: %llu pageblocks are parts, but %llu are filed", ull(parts),
+		qr__why(c->why, "B9: %llu pageblocks are parts, but %llu are filed", ull(parts),
 			ull(filed));
-		return 3;
+		return 9;
 	}
 	return 0;
 }

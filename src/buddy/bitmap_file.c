@@ -7,7 +7,7 @@
  * fullest pageblock that serves a request of order k is the lowest bin of the rows k and up.
  *
  * A free page that does not change the largest order leaves its pageblock where it is filed: the
- * bin may then be lower than the count (C3).  Only when such a pageblock comes up to be chosen
+ * bin may then be lower than the count (B9).  Only when such a pageblock comes up to be chosen
  * is it moved to the bin it belongs to, so a free costs no list operation, and a pageblock that is
  * chosen really is the fullest: the bins are lower bounds, and those below were looked at first.
  * Each such move is paid for by at least one free since the last.

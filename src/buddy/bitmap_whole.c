@@ -4,7 +4,7 @@
  *
  * Here the engine is an ordinary buddy system whose unit is the pageblock.  Blocks wait on lists by
  * order and class: plain ones have no type until they are first used; those of HIGHATOMIC, CMA
- * and ISOLATE pageblocks keep to themselves (C4).  All bits of a listed block are set.
+ * and ISOLATE pageblocks keep to themselves (B10).  All bits of a listed block are set.
  */
 #include "../base/random.h"
 #include "bitmap.h"

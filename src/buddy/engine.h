@@ -83,7 +83,7 @@ struct qr_buddy_ops {
 			 enum qr_migratetype type, enum qr_list_end end);
 
 	/* The free block that contains pfn; false: pfn is not free. */
-	bool (*find)(struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block);
+	bool (*find)(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block);
 
 	/*
 	 * The block of exactly @order and @type that would be taken first; false: none.  For policy

@@ -8,6 +8,7 @@
 
 static const struct qr_buddy_ops *const engines[] = {
 	&qr__buddy_list,
+	&qr__buddy_bitmap,
 };
 
 static bool names_equal(const char *a, const char *b)

@@ -286,7 +286,7 @@ static void list_take_block(struct qr_zone *zone, struct qr_block block, unsigne
 	block_hand_out(zone, block.pfn, order);
 }
 
-static bool list_find(struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block)
+static bool list_find(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block)
 {
 	if (!frame_in_zone(zone, pfn))
 		return false;
@@ -520,6 +520,29 @@ static uint64_t list_nr_blocks_type_racy(const struct qr_zone *zone, unsigned or
 static uint64_t list_nr_blocks_racy(const struct qr_zone *zone, unsigned order)
 {
 	return qr__read(&buddy_of(zone)->areas[order].nr_free);
+}
+
+/* A pageblock inside a larger free block is all free; else its own blocks are counted. */
+static uint64_t list_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	qr_pfn_t start_pfn = qr__pageblock_start(pfn), end_pfn = start_pfn + QR_PAGEBLOCK_NR_PAGES;
+	uint64_t nr_free = 0;
+	struct qr_block block;
+
+	if (list_find(zone, start_pfn, &block) && block.order >= QR_PAGEBLOCK_ORDER)
+		return QR_PAGEBLOCK_NR_PAGES;
+	for (pfn = start_pfn; pfn < end_pfn;) {
+		const struct qr_page *page = page_at(zone, pfn);
+		uint64_t nr = 1;
+
+		if (frame_in_zone(zone, pfn) && qr__page_type(page) == QR_PT_BUDDY &&
+		    page->zone_id == zone->id) {
+			nr = qr__order_pages(qr__page_order(page));
+			nr_free += nr;
+		}
+		pfn += nr;
+	}
+	return nr_free;
 }
 
 static bool list_has_racy(const struct qr_zone *zone, unsigned order, unsigned types)
@@ -854,6 +877,7 @@ const struct qr_buddy_ops qr__buddy_list = {
 	.rotate = list_rotate,
 	.nr_blocks_type_racy = list_nr_blocks_type_racy,
 	.nr_blocks_racy = list_nr_blocks_racy,
+	.nr_free_in = list_nr_free_in,
 	.has_racy = list_has_racy,
 	.shuffle = list_shuffle,
 	.check = list_check,

@@ -213,19 +213,12 @@ static void suspect_say(struct qr_checker *c, unsigned invariant, const struct q
 	}
 }
 
-/* Does this tail belong to no compound page that reaches it? */
-static bool tail_is_stray(const struct qr_checker *c, qr_pfn_t pfn)
-{
-	const struct qr_page *head = qr__page_speaking(c->frames, pfn);
-	qr_pfn_t head_pfn = qr__page_pfn(c->frames, head);
-
-	return !qr__page_test(head, QR_PG_COMPOUND) || qr__page_order(head) > QR_MAX_PAGE_ORDER ||
-	       pfn - head_pfn >= qr__order_pages(qr__page_order(head));
-}
-
+/* Does the frame still say it is a tail of a compound page that does not reach it? */
 static bool stray_look(struct qr_checker *c, qr_pfn_t pfn, bool speak)
 {
-	if (qr__page_type(qr__pfn_page(c->frames, pfn)) != QR_PT_TAIL || !tail_is_stray(c, pfn))
+	const struct qr_page *page = qr__page_speaking(c->frames, pfn);
+
+	if (!page || qr__page_type(page) != QR_PT_TAIL)
 		return false;
 	if (speak)
 		qr__check_broken(c, QR_INV_F9,
@@ -325,13 +318,14 @@ static qr_pfn_t frame_check(struct qr_checker *c, qr_pfn_t pfn, bool *after_lost
 		return hole_check(c, &run);
 	if (extent->nid != c->zone->nid || extent->zone != c->zone->type)
 		return extent->end_pfn;
-	if (!qr__page_speaking(c->frames, pfn))
+	if (!qr__page_speaking(c->frames, pfn) && run.state != QR_FRAME_FREE)
 		return unspoken_check(c, &run, extent, after_lost);
 
 	*after_lost = false;
+	/* free blocks that no record speaks for are the engine's own, and it checks them */
 	if (qr__page_type(qr__pfn_page(c->frames, pfn)) == QR_PT_TAIL)
 		qr__check_suspect_note(c, QR_INV_F9, pfn);
-	else
+	else if (qr__page_speaking(c->frames, pfn))
 		block_check(c, &run);
 	run_count(c, &run, run.end_pfn);
 	return run.end_pfn;

@@ -6,6 +6,9 @@
  * frame does.  So a walk goes from block to block, and a question about any frame first looks for
  * the head: the frame itself, then the frames with one more low bit cleared, up to the largest
  * order.  Blocks never overlap, so at most one of these heads covers the frame.
+ *
+ * Of a free block an engine need not leave a word in the records; where none speaks, the engine
+ * itself is asked.
  */
 #include "walk.h"
 
@@ -25,16 +28,24 @@ static bool page_covers(const struct qr_page *page, qr_pfn_t distance)
 	       (order <= QR_MAX_PAGE_ORDER && distance < qr__order_pages(order));
 }
 
+/* A tail names its head; but it is believed only if that head is one, and its block reaches us. */
+static struct qr_page *tail_head(const struct qr_frames *frames, struct qr_page *tail)
+{
+	uint32_t index = tail->link.next, own = qr__page_index(frames, tail);
+	struct qr_page *head;
+
+	if (index >= own)
+		return tail;
+	head = &frames->pages[index];
+	return qr__page_test(head, QR_PG_COMPOUND) && page_covers(head, own - index) ? head : tail;
+}
+
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn)
 {
 	struct qr_page *page = qr__pfn_page(frames, pfn);
 
-	/* A compound page's tail names its head; but believe only a name inside the span. */
-	if (qr__page_type(page) == QR_PT_TAIL) {
-		uint32_t head = page->link.next;
-
-		return head < frames->end_pfn - frames->base_pfn ? &frames->pages[head] : page;
-	}
+	if (qr__page_type(page) == QR_PT_TAIL)
+		return tail_head(frames, page);
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t start = qr__align_down(pfn, qr__order_pages(order));
 
@@ -66,6 +77,20 @@ enum qr_frame_state qr__page_state(const struct qr_page *page)
 	}
 }
 
+/* No record speaks, but the engine knows the frame as free. */
+static bool run_engine(const struct qr_zone *zone, struct qr_run *run)
+{
+	struct qr_block block;
+
+	if (!zone || !zone->ops->find(zone, run->start_pfn, &block))
+		return false;
+	run->state = QR_FRAME_FREE;
+	run->head = block.pfn;
+	run->order = block.order;
+	run->end_pfn = block.pfn + qr__order_pages(block.order);
+	return true;
+}
+
 /* A frame that no record speaks for, in a range of this kind. */
 static void run_unspoken(const struct qr_frames *frames, const struct qr_extent *extent,
 			 struct qr_run *run)
@@ -76,6 +101,8 @@ static void run_unspoken(const struct qr_frames *frames, const struct qr_extent 
 		run->state = QR_FRAME_RESERVED;
 		return;
 	}
+	if (run_engine(zone, run))
+		return;
 	if (zone && run->start_pfn >= qr__read(&zone->deferred_pfn)) {
 		run->state = QR_FRAME_DEFERRED;
 		run->end_pfn = extent->end_pfn;
@@ -109,7 +136,7 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 
 	run->state = qr__page_state(page);
 	run->head = qr__page_pfn(frames, page);
-	if (qr__page_order(page) <= QR_MAX_PAGE_ORDER)
+	if (qr__page_type(page) != QR_PT_TAIL && qr__page_order(page) <= QR_MAX_PAGE_ORDER)
 		run->order = qr__page_order(page);
 	if (pfn - run->head < qr__order_pages(run->order))
 		run->end_pfn = run->head + qr__order_pages(run->order);
