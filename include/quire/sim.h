@@ -117,7 +117,7 @@ QR_API int qr_sim_spawn(struct qr_sim *sim, unsigned cpu, void (*body)(void *arg
 QR_API int qr_sim_run(struct qr_sim *sim, uint64_t seed);
 /* A sched point of the test's own. */
 QR_API void qr_sim_yield(struct qr_sim *sim);
-/* How many switches the last run made, and a hash of their order: equal means interleaved alike. */
+/* How many switches the last run made, and a hash of them: equal means interleaved alike. */
 QR_API uint64_t qr_sim_switches(const struct qr_sim *sim);
 QR_API uint64_t qr_sim_switch_hash(const struct qr_sim *sim);
 /* Sched points passed so far, in fibers or not. */

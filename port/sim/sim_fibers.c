@@ -81,12 +81,19 @@ static void switch_arrived(struct qr_sim *sim)
 #endif
 }
 
+/* To whom, and when: what tells one interleaving from another. */
+static void hash_add(struct qr_sim *sim, uint64_t value)
+{
+	sim->switch_hash = (sim->switch_hash ^ value) * UINT64_C(0x100000001b3);
+}
+
 static void switch_to(struct qr_sim *sim, struct sim_context *to, bool for_good)
 {
 	struct sim_context *from = sim->current;
 
 	sim->switches++;
-	sim->switch_hash = (sim->switch_hash ^ (to->number + 1)) * UINT64_C(0x100000001b3);
+	hash_add(sim, to->number);
+	hash_add(sim, sim->sched_points - sim->first_point);
 	sim->came_from = from;
 	sim->current = to;
 #if SIM_ASAN
@@ -337,6 +344,7 @@ static void run_seed(struct qr_sim *sim, uint64_t seed)
 	sim->random = seed;
 	sim->switch_one_in = 1u << (1 + random_below(sim, 5));
 	sim->switches = 0;
+	sim->first_point = sim->sched_points;
 	sim->switch_hash = UINT64_C(0xcbf29ce484222325);
 	sim->relaxes_since_end = 0;
 	sim->deadlocked = false;

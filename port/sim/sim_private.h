@@ -121,6 +121,7 @@ struct qr_sim {
 	uint64_t random;
 	unsigned switch_one_in;
 	uint64_t switches, switch_hash;
+	uint64_t first_point; /* sched_points when the run began */
 	uint64_t relaxes_since_end; /* since a fiber came to its end */
 };
 

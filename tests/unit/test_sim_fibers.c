@@ -19,6 +19,7 @@ static struct toy {
 	bool flag[2];
 	unsigned inside, most_inside;
 	struct qr_spinlock lock;
+	struct qr_page *of_handlers[MACHINE_CPUS];
 } toy;
 
 static void toy_up(enum qr_cpu_model model, unsigned nr_cpus)
@@ -522,6 +523,96 @@ static void test_panic_in_fiber(void **state)
 	}
 }
 
+/* The allocator itself ----------------------------------------------------------------------- */
+
+#define HELD 12u
+
+/* Interrupt handlers, too: each CPU's own page comes with one interrupt and goes with the next. */
+static void alloc_handler(void *arg)
+{
+	struct quire *q = qr_sim_quire(toy.sim);
+	struct qr_page **page = &toy.of_handlers[qr_sim_cpu(toy.sim)];
+
+	(void)arg;
+	if (*page) {
+		qr___free_pages(q, *page, 0);
+		*page = NULL;
+	} else {
+		*page = qr_alloc_pages(q, QR_GFP_ATOMIC | QR___GFP_NOWARN, 0);
+	}
+	toy.counter++;
+}
+
+static void allocator(void *arg)
+{
+	struct quire *q = qr_sim_quire(toy.sim);
+	uint64_t random = *(const unsigned *)arg;
+	struct qr_page *held[HELD] = {NULL};
+	unsigned order[HELD] = {0};
+
+	for (unsigned i = 0; i < toy.steps * 8; i++) {
+		unsigned slot;
+
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		slot = (unsigned)(random >> 33) % HELD;
+		if (i % 16 == 3)
+			qr_sim_interrupt_at(toy.sim, 1 + (random >> 40) % 30, alloc_handler, NULL);
+		if (i % 64 == 40)
+			qr_drain_all_pages(q, NULL);
+		if (held[slot]) {
+			qr___free_pages(q, held[slot], order[slot]);
+			held[slot] = NULL;
+			continue;
+		}
+		order[slot] = (unsigned)(random >> 50) % 4;
+		held[slot] = qr_alloc_pages(q, QR_GFP_KERNEL, order[slot]);
+		assert_non_null(held[slot]);
+	}
+	for (unsigned slot = 0; slot < HELD; slot++)
+		if (held[slot])
+			qr___free_pages(q, held[slot], order[slot]);
+}
+
+static void run_allocators(enum qr_cpu_model model, unsigned nr_cpus, uint64_t seed)
+{
+	static const unsigned numbers[] = {1, 2, 3, 4};
+	struct qr_error_text why = {""};
+	struct qr_quire_snapshot before, after;
+	struct quire *q;
+
+	toy_up(model, nr_cpus);
+	q = qr_sim_quire(toy.sim);
+	qr_quire_snapshot(q, &before);
+	for (unsigned i = 0; i < 4; i++)
+		spawn(i / 2 % nr_cpus, allocator, &numbers[i]);
+	assert_int_equal(qr_sim_run(toy.sim, seed), 0);
+	qr_sim_interrupt_at(toy.sim, 0, NULL, NULL);
+	assert_true(!QR_DEBUG || toy.counter > 0);
+	for (unsigned i = 0; i < MACHINE_CPUS; i++)
+		if (toy.of_handlers[i])
+			qr___free_pages(q, toy.of_handlers[i], 0);
+	if (qr_check(q, &why))
+		fail_msg("model %u, seed %u: %s", (unsigned)model, (unsigned)seed, why.text);
+	qr_drain_all_pages(q, NULL);
+	qr_quire_snapshot(q, &after);
+	assert_int_equal(after.nr_free, before.nr_free);
+	if (qr_sim_log_count(toy.sim))
+		fail_msg("model %u, seed %u: %s", (unsigned)model, (unsigned)seed,
+			 qr_sim_log_last(toy.sim));
+	toy_down();
+}
+
+/* Two fibers on each of two CPUs, or four on one. */
+static void test_allocator_interleaved(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < NR_SEEDS; seed++) {
+		run_allocators(QR_CPU_SMP, MACHINE_CPUS, seed);
+		run_allocators(QR_CPU_RT, MACHINE_CPUS, seed);
+		run_allocators(QR_CPU_UP, 1, seed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +631,7 @@ int main(void)
 		cmocka_unit_test(test_deadlock_by_pin),
 		cmocka_unit_test(test_livelock),
 		cmocka_unit_test(test_panic_in_fiber),
+		cmocka_unit_test(test_allocator_interleaved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
