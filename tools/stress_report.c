@@ -58,7 +58,7 @@ static void orders_print(const char *name, const uint64_t *counts, unsigned last
 {
 	printf("  %-10s", name);
 	for (unsigned order = 0; order <= last; order++)
-		printf(" %9" PRIu64, counts[order]);
+		printf(" %8s", text_rounded((double)counts[order]).text);
 	putchar('\n');
 }
 
@@ -66,7 +66,7 @@ static void sizes_print(const struct stress *stress, const struct stress_sums *s
 {
 	printf("  order     ");
 	for (unsigned order = 0; order <= stress->max_order; order++)
-		printf(" %9u", order);
+		printf(" %8u", order);
 	putchar('\n');
 	orders_print("allocated", sums->allocated, stress->max_order);
 	orders_print("failed", sums->failed, stress->max_order);

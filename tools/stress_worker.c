@@ -215,7 +215,9 @@ static void alloc_block(struct worker *worker, bool folio)
 	holding.page = folio ? qr_folio_alloc(q, gfp, order) : qr_alloc_pages(q, gfp, order);
 	allocation_count(worker, order, holding.page != NULL);
 	if (!holding.page) {
-		retreat(worker);
+		/* Large blocks are hard to get even when much is free. */
+		if (order <= QR_PAGE_ALLOC_COSTLY_ORDER)
+			retreat(worker);
 		return;
 	}
 	if (gfp & QR___GFP_ZERO)
@@ -356,7 +358,7 @@ static void worker_step(struct worker *worker)
 		drain_step(worker);
 	else if (one_in(worker, 64))
 		look_step(worker);
-	else if (below != one_in(worker, 4))
+	else if (below != one_in(worker, 8))
 		alloc_step(worker);
 	else
 		free_step(worker);

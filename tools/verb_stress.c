@@ -304,9 +304,9 @@ static void progress_tell(struct progress *progress, struct stress *stress, doub
 
 static double phase_length(double seconds)
 {
-	double length = seconds / (2 * NR_PHASES);
+	double length = seconds / NR_PHASES;
 
-	return length < 0.1 ? 0.1 : length > 3 ? 3 : length;
+	return length < 0.1 ? 0.1 : length > 4 ? 4 : length;
 }
 
 static void phase_begin(struct stress *stress, struct stress_report *report, unsigned n)
