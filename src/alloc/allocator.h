@@ -335,6 +335,8 @@ void qr_setup_per_zone_wmarks(struct qr_allocator *alloc);
 void qr_setup_per_zone_lowmem_reserve(struct qr_allocator *alloc);
 /* All three, in order: after memory came or went.  Rank TUNABLES is held. */
 void qr__init_per_zone_wmark_min(struct qr_allocator *alloc);
+/* Thresholds of the counters, by how many CPUs are online.  Rank TUNABLES is held. */
+void qr__stat_thresholds_update(struct qr_allocator *alloc);
 /* Mobility grouping on or off, by how much memory there is. */
 void qr__mobility_evaluate(struct qr_allocator *alloc);
 

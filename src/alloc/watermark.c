@@ -183,7 +183,8 @@ static void zone_threshold_set(struct qr_zone *zone, unsigned nr_cpus)
 		  drift > gap ? qr__wmark_pages(zone, QR_WMARK_HIGH) + drift : 0);
 }
 
-static void thresholds_update(struct qr_allocator *alloc)
+/* Also when CPUs come and go: the tolerance grows with their number. */
+void qr__stat_thresholds_update(struct qr_allocator *alloc)
 {
 	unsigned nr_cpus = nr_online_cpus(alloc);
 	struct qr_zone *zone;
@@ -223,7 +224,7 @@ void qr_setup_per_zone_wmarks(struct qr_allocator *alloc)
 			       (uint64_t)scale);
 	}
 	totalreserve_update(alloc);
-	thresholds_update(alloc);
+	qr__stat_thresholds_update(alloc);
 	caches_update(alloc);
 }
 

@@ -5,7 +5,7 @@
  *	QR_CHECK	always: misuse and corruption that can be contained.  Logs the sentence and
  *									      is false;
  *			the caller then refuses, and harms nothing.
- *	QR_ASSERT	debug builds (QR_DEBUG >= 1): what must hold if our own code is right.  Stops.
+ *	QR_ASSERT	debug builds (QR_DEBUG >= 1): what must hold if our code is right.  Stops.
  *	QR_ASSERT_SLOW	QR_DEBUG >= 2: the same, where finding out walks a structure.
  *
  * The sentence carries the values and, where one is broken, the invariant's name: "B4: pageblock

@@ -25,7 +25,7 @@ struct qr_text qr__text(char *buf, size_t size);
 void qr__text_char(struct qr_text *text, char c);
 void qr__text_str(struct qr_text *text, const char *s);
 void qr__text_printf(struct qr_text *text, const char *fmt, ...) QR_PRINTF(2, 3);
-void qr__text_vprintf(struct qr_text *text, const char *fmt, va_list args) QR_PRINTF(2, 0);
+void qr__text_vprintf(struct qr_text *text, const char *fmt, va_list list) QR_PRINTF(2, 0);
 
 bool qr__streq(const char *a, const char *b);
 

@@ -4,9 +4,9 @@
  *
  * Two steps.  The plan (qr__layout_plan) turns the description into a few numbers, writing nothing
  * but those; rooms are reserved by them.  The filling-in (qr__frames_init) makes nodes, zones and
- * extents in rooms that are all zero, and touches no page record: those of RAM become valid block by
- * block when memory is released (alloc/release.c); of reserved and device frames the extents
- * say all there is to say.
+ * extents in rooms that are all zero, and touches no page record: those of RAM become valid block
+ * by block when memory is released (alloc/release.c); of reserved and device frames the extents say
+ * all there is to say.
  *
  * What a zone spans follows Linux: the part of its limits that lies between the first and the last
  * frame of its node, holes included.  A zone without frames spans nothing.
@@ -121,8 +121,8 @@ static int neighbours_check(const struct qr_layout *layout, unsigned i, unsigned
 					     qr__layout_zone_at(layout, high, high->start_pfn))
 		return 0;
 	qr__why(why,
-		"ranges %u (to pfn %#llx, node %d) and %u (from pfn %#llx, node %d) are of different "
-		"zones but share a pageblock: align them to %llu pages",
+		"ranges %u (to pfn %#llx, node %d) and %u (from pfn %#llx, node %d) are of "
+		"different zones but share a pageblock: align them to %llu pages",
 		i, ULL(last + 1), low->nid, j, ULL(high->start_pfn), high->nid,
 		ULL(QR_PAGEBLOCK_NR_PAGES));
 	return QR_EINVAL;
@@ -297,10 +297,14 @@ static void zone_types_init(struct qr_frames *frames, const struct qr_layout *la
 	frames->have_zone[QR_ZONE_DEVICE] = true;
 }
 
+static qr_nodemask_t mask_below(unsigned nr_nodes)
+{
+	return nr_nodes < 64 ? (UINT64_C(1) << nr_nodes) - 1 : ~UINT64_C(0);
+}
+
 /* States that do not follow from zones; zonelist.c keeps the others. */
 static void node_states_init(struct qr_frames *frames, const struct qr_config *config)
 {
-	qr_nodemask_t possible = ~UINT64_C(0) >> (64 - frames->nr_nodes);
 	qr_nodemask_t cpus = 0, online = config->generic_initiators;
 
 	for (unsigned cpu = 0; cpu < config->nr_cpus; cpu++) {
@@ -309,7 +313,7 @@ static void node_states_init(struct qr_frames *frames, const struct qr_config *c
 	}
 	for (unsigned i = 0; i < config->nr_ranges; i++)
 		online |= UINT64_C(1) << config->ranges[i].nid;
-	qr__write(&frames->node_states[QR_N_POSSIBLE], possible);
+	qr__write(&frames->node_states[QR_N_POSSIBLE], mask_below(frames->nr_nodes));
 	qr__write(&frames->node_states[QR_N_ONLINE], online | cpus);
 	qr__write(&frames->node_states[QR_N_CPU], cpus);
 	qr__write(&frames->node_states[QR_N_GENERIC_INITIATOR], config->generic_initiators);

@@ -6,8 +6,8 @@
  * refusal is one sentence: which item, what about it, what to do.  Items are named by their index
  * in the description, ranges also by what they say.
  *
- * What the description leaves open (number of nodes, limits of zones, size of a section) is resolved
- * here, since most checks need it.
+ * What the description leaves open (number of nodes, limits of zones, size of a section) is
+ * resolved here, since most checks need it.
  *
  * Not here: zones that share a pageblock, which only shows when the zones are laid out (layout.c),
  * and the engine's name, which this layer does not know.

@@ -3,17 +3,17 @@
  * movable.c - where zone Movable begins on each node
  *
  * Zone Movable is a promise: what lies there can be moved away.  It is carved from the top of the
- * highest ordinary zone that has memory, the movable zone.  Three ways of saying how much, the first
- * that is given counts, as on Linux:
+ * highest ordinary zone that has memory, the movable zone.  There are three ways of saying how
+ * much; the first that is given counts, as on Linux:
  *
  *	movable_node		on each node, from its first hotpluggable range on
  *	kernelcore=mirror	on each node, what is not mirrored; if anything is mirrored at all
  *	kernelcore, movablecore	so much for the kernel, the rest is Movable
  *
  * For sizes, kernelcore is spread evenly over the nodes.  Memory below the movable zone is kernel
- * memory anyway, so it counts first.  A node that has less than its share leaves the rest to others:
- * passes repeat, reckoning with one node fewer each time, until less than a page per node is left
- * to place.
+ * memory anyway, so it counts first.  A node that has less than its share leaves the rest to
+ * others: passes repeat, reckoning with one node fewer each time, until less than a page per node
+ * is left to place.
  */
 #include "layout.h"
 
@@ -95,8 +95,8 @@ static uint64_t kernelcore_wanted(const struct qr_layout *layout, uint64_t total
 }
 
 /*
- * Give the kernel @share more pages of a node, from where Movable began so far on.  Returns how many
- * it got, which is more if there is more below the movable zone.
+ * Give the kernel @share more pages of a node, from where Movable began so far on.  Returns how
+ * many it got, which is more if there is more below the movable zone.
  */
 static uint64_t node_place(struct qr_layout *layout, int nid, uint64_t share, qr_pfn_t usable)
 {
@@ -145,10 +145,10 @@ static void plan_by_size(struct qr_layout *layout, qr_pfn_t usable)
 	uint64_t required = kernelcore_wanted(layout, total);
 	unsigned nr_nodes = 0;
 
-	if (!required || required >= total)
-		return;
 	for (int nid = 0; nid < (int)layout->nr_nodes; nid++)
 		nr_nodes += node_has_memory(layout, nid);
+	if (!required || required >= total || !nr_nodes)
+		return;
 	do {
 		uint64_t share = required / nr_nodes;
 

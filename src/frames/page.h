@@ -5,8 +5,8 @@
  * 32 bytes for each frame, in one virtually contiguous array, so that pfn and record convert by
  * arithmetic.  A record that is all zero says nothing: its frame is a hole, reserved or of a device
  * (the extents know), waits for deferred initialisation, or lies inside a block whose first record
- * speaks for it.  That is what makes memory that is never touched cost nothing: releasing a block of
- * 2^k fresh frames touches one record.
+ * speaks for it.  That is what makes memory that is never touched cost nothing: releasing a block
+ * of 2^k fresh frames touches one record.
  *
  * Whose record speaks for a frame:
  *
@@ -81,8 +81,8 @@ enum qr_page_type {
 #define QR_PG_ANON (1u << 25) /* mapping is an anonymous one */
 #define QR_PG_KSM (1u << 26)
 /*
- * Of each frame for itself, while it is free: its bytes were filled when it was freed, with the poison
- * pattern or with zeroes.  Fresh memory was not.
+ * Of each frame for itself, while it is free: its bytes were filled when it was freed, with the
+ * poison pattern or with zeroes.  Fresh memory was not.
  */
 #define QR_PG_FILLED (1u << 27)
 

@@ -3,7 +3,8 @@
  * cpu.c - CPUs that come and go
  *
  * A CPU that is dead runs nothing and owns no pages; what it counted stays in its row of counters.
- * The caches of the others are sized by how many CPUs are online, so they are sized anew.
+ * How large the caches of the others are and how far off counters may be follows from the number
+ * of CPUs that are online, so both are computed anew.
  */
 #include "../alloc/pcp.h"
 #include "instance.h"
@@ -31,6 +32,15 @@ static void node_state_update(struct qr_allocator *alloc, int nid)
 		atomic_fetch_and_explicit(mask, ~bit, memory_order_relaxed);
 }
 
+static void thresholds_update(struct qr_allocator *alloc)
+{
+	struct qr_base *base = qr__alloc_base(alloc);
+
+	qr__lock(base, &alloc->tunables_lock);
+	qr__stat_thresholds_update(alloc);
+	qr__unlock(base, &alloc->tunables_lock);
+}
+
 static void caches_resize(struct qr_allocator *alloc)
 {
 	struct qr_base *base = qr__alloc_base(alloc);
@@ -48,6 +58,7 @@ static void caches_resize(struct qr_allocator *alloc)
 static void cpus_changed(struct qr_allocator *alloc, unsigned cpu)
 {
 	node_state_update(alloc, alloc->frames.cpu_node[cpu]);
+	thresholds_update(alloc);
 	caches_resize(alloc);
 }
 

@@ -2,14 +2,14 @@
 /*
  * create.c - the beginning and the end of an instance
  *
- * An instance lives in one piece of memory, which its owner provides.  It is cut into rooms from the
- * bottom up: the instance itself, then the rooms of each layer, lowest layer first.  Two walks
+ * An instance lives in one piece of memory, which its owner provides.  It is cut into rooms from
+ * the bottom up: the instance itself, then the rooms of each layer, lowest layer first.  Two walks
  * over the same functions do that: the first adds up sizes (qr_metadata_size), the second also
  * notes where each room is (qr_create).
  *
- * Creation goes the way of a boot: what memory there is, in which order zones are tried, how much of
- * them is to be left alone, and only then is memory handed to the allocator.  All that can be wrong
- * with a description is found before the first byte is written.
+ * Creation goes the way of a boot: what memory there is, in which order zones are tried, how much
+ * of them is to be left alone, and only then is memory handed to the allocator.  All that can be
+ * wrong with a description is found before the first byte is written.
  */
 #include "../base/text.h"
 #include "../frames/layout.h"

@@ -340,7 +340,7 @@ void test_machine_destroy(struct test_machine *m)
 	m->run_by_ns = UINT64_MAX;
 }
 
-/* What happens -------------------------------------------------------------------------------- */
+/* What happens ----------------------------------------------------------------------------- */
 
 void test_cpu_set(unsigned cpu)
 {
@@ -355,14 +355,17 @@ void test_task_set(struct qr_task *task)
 void test_machine_advance(struct test_machine *m, uint64_t ns)
 {
 	uint64_t end = m->now_ns + ns;
+	unsigned rounds = 0; /* at one time */
 
 	while (m->run_by_ns <= end) {
-		if (m->run_by_ns > m->now_ns)
+		if (m->run_by_ns > m->now_ns) {
 			__atomic_store_n(&m->now_ns, m->run_by_ns, __ATOMIC_RELAXED);
+			rounds = 0;
+		}
+		if (rounds++ > 100000)
+			fail_msg("background work does not end");
 		m->run_by_ns = UINT64_MAX;
 		hook_run_by(m, qr_run_pending(m->q));
-		if (m->run_by_ns <= m->now_ns)
-			break; /* work that wants to run all the time */
 	}
 	__atomic_store_n(&m->now_ns, end, __ATOMIC_RELAXED);
 }

@@ -11,7 +11,7 @@
  *	test_machine_create(m);
  *	page = qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
  *	...
- *	test_machine_free(m);		also runs qr_check() and looks for masked interrupts and pins
+ *	test_machine_free(m);		also runs qr_check(), looks for masked interrupts, pins
  *
  * The platform is a plain one: a clock that only moves when told, the calling thread's CPU number
  * and task as set here, log lines that are kept, panics that can be expected.  Metadata is filled
@@ -100,7 +100,7 @@ void test_machine_destroy(struct test_machine *m);
 /* The hooks alone, for tests of layers below the instance. */
 struct qr_platform test_machine_platform(struct test_machine *m);
 
-/* What happens -------------------------------------------------------------------------------- */
+/* What happens ----------------------------------------------------------------------------- */
 
 /* Who calls from now on, in this thread. */
 void test_cpu_set(unsigned cpu);

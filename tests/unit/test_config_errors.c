@@ -313,8 +313,8 @@ static const struct {
 	{"unknown kind", range_kind, "range 1 (pfns 0x8000-0x9000, node 1) is of unknown kind 3"},
 	{"no RAM", no_ram, "none of the 2 ranges is RAM: there is nothing to allocate"},
 	{"shared pageblock", shared_pageblock,
-	 "ranges 0 (to pfn 0x300, node 0) and 1 (from pfn 0x300, node 1) are of different zones but "
-	 "share a pageblock: align them to 512 pages"},
+	 "ranges 0 (to pfn 0x300, node 0) and 1 (from pfn 0x300, node 1) are of different zones "
+	 "but share a pageblock: align them to 512 pages"},
 	{"device in a pageblock", device_in_a_pageblock,
 	 "ranges 0 (to pfn 0x3fff, node 0) and 1 (from pfn 0x3fff, node 0) are of different zones "
 	 "but share a pageblock: align them to 512 pages"},
@@ -325,7 +325,8 @@ static const struct {
 	{"unknown initiator", unknown_initiator,
 	 "generic_initiators names node 5, but the nodes are 0..1"},
 	{"limits decrease", limits_decrease,
-	 "zone limit dma32_end, pfn 0x1000, is below dma_end, pfn 0x2000: limits must not decrease"},
+	 "zone limit dma32_end, pfn 0x1000, is below dma_end, pfn 0x2000: limits must not "
+	 "decrease"},
 	{"limits with a gap", limits_with_a_gap,
 	 "zone limit dma32_end, pfn 0, is below dma_end, pfn 0x1000: limits must not decrease"},
 	{"limits misaligned", limits_misaligned,
@@ -334,11 +335,11 @@ static const struct {
 	 "range 1 (pfns 0x8000-0x9000, node 1) ends above the last zone limit, normal_end at pfn "
 	 "0x8fff: raise it"},
 	{"small sections", small_sections,
-	 "section_order is 9: a section holds whole pageblocks and blocks of the highest order, so "
-	 "it is 10..30"},
+	 "section_order is 9: a section holds whole pageblocks and blocks of the highest order, "
+	 "so it is 10..30"},
 	{"large sections", large_sections,
-	 "section_order is 31: a section holds whole pageblocks and blocks of the highest order, so "
-	 "it is 10..30"},
+	 "section_order is 31: a section holds whole pageblocks and blocks of the highest order, "
+	 "so it is 10..30"},
 	{"no CPUs", no_cpus, "nr_cpus is 0: an instance needs at least one CPU"},
 	{"many CPUs", many_cpus, "nr_cpus is 4097: at most 4096 CPUs are possible"},
 	{"CPU on an unknown node", cpu_unknown_node,

@@ -183,6 +183,49 @@ static void pending_work(void **state)
 	test_machine_free(m);
 }
 
+/* The bytes of a page, where there are any. */
+static void bytes_of_pages(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_page *page;
+
+	(void)state;
+	test_machine_one_zone(m, MIB(16));
+	test_machine_bytes(m);
+	m->highmem_pfn = 100;
+	test_machine_create(m);
+	page = qr_pfn_to_page(m->q, 99);
+	assert_ptr_equal(qr_page_address(m->q, page), m->bytes + 99 * QR_PAGE_SIZE);
+	assert_null(qr_page_address(m->q, qr_pfn_to_page(m->q, 100)));
+	assert_null(qr_page_address(m->q, NULL));
+	test_machine_destroy(m);
+	m->config.platform.page_address = NULL;
+	test_machine_create(m);
+	assert_null(qr_page_address(m->q, qr_pfn_to_page(m->q, 99)));
+	test_machine_free(m);
+}
+
+static void orders_of_folios(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_page *folio, *block;
+
+	(void)state;
+	test_machine_one_zone(m, MIB(16));
+	test_machine_create(m);
+	folio = qr_folio_alloc(m->q, QR_GFP_KERNEL, 3);
+	block = qr_alloc_pages(m->q, QR_GFP_KERNEL, 3);
+	assert_int_equal(qr_folio_order(m->q, folio), 3);
+	assert_int_equal(qr_folio_order(m->q, folio + 5), 3); /* any of its pages will do */
+	assert_int_equal(qr_folio_order(m->q, block), 0);
+	assert_int_equal(qr_folio_order(m->q, NULL), 0);
+	assert_false(qr_page_is_pfmemalloc(m->q, folio));
+	assert_false(qr_page_is_pfmemalloc(m->q, NULL));
+	qr_put_page(m->q, folio);
+	qr___free_pages(m->q, block, 3);
+	test_machine_free(m);
+}
+
 /* CPUs ------------------------------------------------------------------------------------- */
 
 static unsigned cached_pages(struct quire *q, unsigned cpu)
@@ -235,6 +278,7 @@ static void caches_are_sized_by_cpus(void **state)
 {
 	struct test_machine *m = test_machine_new();
 	struct qr_pcp_snapshot of_four, of_one;
+	struct qr_zone_snapshot zone;
 
 	(void)state;
 	test_machine_one_zone(m, MIB(4096));
@@ -246,10 +290,14 @@ static void caches_are_sized_by_cpus(void **state)
 	assert_true(qr_node_state(m->q, 0, QR_N_CPU));
 	qr_pcp_snapshot(m->q, 0, QR_ZONE_NORMAL, 3, &of_one);
 	assert_true(of_one.high_min > of_four.high_min);
+	assert_int_equal(qr_zone_snapshot(m->q, 0, QR_ZONE_NORMAL, &zone), 0);
+	assert_int_equal(zone.stat_threshold, 2 * 1 * (1 + 6)); /* 2^20 frames: 2^5 units */
 	for (unsigned cpu = 0; cpu < 3; cpu++)
 		assert_int_equal(qr_cpu_online(m->q, cpu), 0);
 	qr_pcp_snapshot(m->q, 0, QR_ZONE_NORMAL, 3, &of_one);
 	assert_int_equal(of_one.high_min, of_four.high_min);
+	assert_int_equal(qr_zone_snapshot(m->q, 0, QR_ZONE_NORMAL, &zone), 0);
+	assert_int_equal(zone.stat_threshold, 2 * 3 * (1 + 6));
 	test_machine_free(m);
 }
 
@@ -303,6 +351,8 @@ int main(void)
 		cmocka_unit_test(destroy_leaves_nothing),
 		cmocka_unit_test(version_and_errors),
 		cmocka_unit_test(pending_work),
+		cmocka_unit_test(bytes_of_pages),
+		cmocka_unit_test(orders_of_folios),
 		cmocka_unit_test(cpus_come_and_go),
 		cmocka_unit_test(caches_are_sized_by_cpus),
 		cmocka_unit_test(a_large_machine),

@@ -86,7 +86,7 @@ static void zone_is_empty(int nid, enum qr_zone_type type)
 
 #define MIB(n) ((uint64_t)(n) * (1 << 20) / QR_PAGE_SIZE)
 
-/* Zones and extents of known machines ---------------------------------------------------------- */
+/* Zones and extents of known machines ------------------------------------------------------ */
 
 /* The numbers of /proc/zoneinfo of a PC with 8 GiB: spans have holes in them. */
 static void a_pc(void **state)
@@ -194,7 +194,7 @@ static void joined_extents(void **state)
 	zone_is(1, QR_ZONE_NORMAL, 8192, 9216, 1024, 1024);
 }
 
-/* kernelcore and movablecore -------------------------------------------------------------------- */
+/* kernelcore and movablecore --------------------------------------------------------------- */
 
 /* Where Movable begins on a node; QR_PFN_NONE: it has none. */
 static qr_pfn_t movable_start(int nid)
@@ -334,9 +334,9 @@ static void two_passes(void **state)
 }
 
 /*
- * Memory below the movable zone is the kernel's anyway.  Node 0 has 30 of it, more than its share of
- * 20, and keeps no other; what it has too much is not asked of node 1, which gives 10 (= 40 - 30,
- * less than a share, so shared anew: 10 / 2 = 5).
+ * Memory below the movable zone is the kernel's anyway.  Node 0 has 30 of it, more than its share
+ * of 20, and gives no other.  The 10 that remain are less than a share, so they are shared anew: 5
+ * from node 1, and in a second pass, with one node to reckon with, 5 from node 0.
  */
 static void lower_zones_count_first(void **state)
 {
@@ -427,7 +427,7 @@ static void nothing_is_mirrored(void **state)
 	assert_true(movable_start(0) == QR_PFN_NONE);
 }
 
-/* Random machines ------------------------------------------------------------------------------ */
+/* Random machines -------------------------------------------------------------------------- */
 
 #define UNIT (QR_PAGEBLOCK_NR_PAGES * 2)
 
@@ -609,7 +609,7 @@ static void random_machines(void **state)
 	assert_true(refused < rounds * 3 / 4);
 }
 
-/* Lookups -------------------------------------------------------------------------------------- */
+/* Lookups ---------------------------------------------------------------------------------- */
 
 static void lookups(void **state)
 {
@@ -679,7 +679,7 @@ static void compound_heads(void **state)
 	assert_ptr_equal(qr__compound_head(frames, head), head);
 }
 
-/* Pageblocks ----------------------------------------------------------------------------------- */
+/* Pageblocks ------------------------------------------------------------------------------- */
 
 static void pageblock_records(void **state)
 {

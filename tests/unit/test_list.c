@@ -169,6 +169,12 @@ static void arithmetic(void **state)
 		assert_int_equal(qr__isqrt(root * root + 2 * root), root);
 	}
 	assert_int_equal(qr__isqrt(UINT64_MAX), UINT32_MAX);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		assert_int_equal(qr__popcount64(UINT64_C(1) << bit), 1);
+		assert_int_equal(qr__popcount64(~UINT64_C(0) >> bit), 64 - bit);
+		assert_int_equal(qr__ctz64(~UINT64_C(0) << bit), bit);
+	}
+	assert_int_equal(qr__popcount64(0), 0);
 }
 
 int main(void)

@@ -250,7 +250,7 @@ static void without_a_clock(void **state)
 	assert_int_equal(jobs[1].runs, 0);
 }
 
-/* The rest of the lowest layer --------------------------------------------------------------- */
+/* The rest of the lowest layer ------------------------------------------------------------- */
 
 static struct qr_trace_event traced;
 static unsigned nr_traced;

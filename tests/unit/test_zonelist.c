@@ -94,7 +94,7 @@ static void nodes(unsigned nr, unsigned cpu_mask)
 	}
 }
 
-/* Nodes ---------------------------------------------------------------------------------------- */
+/* Nodes ------------------------------------------------------------------------------------ */
 
 static void nearest_first(void **state)
 {
@@ -264,7 +264,7 @@ static void sixty_four_nodes(void **state)
 	assert_true(__builtin_popcountll(firsts) > 32);
 }
 
-/* Zones ---------------------------------------------------------------------------------------- */
+/* Zones ------------------------------------------------------------------------------------ */
 
 struct expected {
 	int nid;
@@ -285,8 +285,8 @@ static void list_is(const struct qr_zoneref *ref, const struct expected *expecte
 }
 
 /*
- * Two nodes of 4 units each; zones DMA and DMA32 take one unit each of node 0.  kernelcore is 4 units,
- * so each node is to give 2: node 0 has given those already, and its Normal is empty.
+ * Two nodes of 4 units each; zones DMA and DMA32 take one unit each of node 0.  kernelcore is 4
+ * units, so each node is to give 2: node 0 has given those already, and its Normal is empty.
  */
 static void zone_machine(void)
 {
@@ -370,7 +370,7 @@ static void walks(void **state)
 	assert_int_equal(nr, 2);
 }
 
-/* Rebuilding ------------------------------------------------------------------------------------ */
+/* Rebuilding ------------------------------------------------------------------------------- */
 
 /* Memory goes, lists shorten; memory comes, they are as before.  The sequence tells. */
 static void rebuild_in_place(void **state)
