@@ -124,9 +124,8 @@ static void test_A30_high_fraction(void **state)
 	for (int64_t value = -1; value < 8; value++) {
 		if (value == 0)
 			continue;
-		assert_int_equal(
-			qr_tunable_set(m->q, QR_TUNE_PERCPU_PAGELIST_HIGH_FRACTION, value),
-			QR_EINVAL);
+		assert_int_equal(qr_tunable_set(m->q, QR_TUNE_PERCPU_PAGELIST_HIGH_FRACTION, value),
+				 QR_EINVAL);
 		assert_int_equal(get(QR_TUNE_PERCPU_PAGELIST_HIGH_FRACTION), 16);
 	}
 	qr_pcp_snapshot(m->q, 0, QR_ZONE_NORMAL, 0, &after);
@@ -148,8 +147,8 @@ static void test_marks_change_the_caches(void **state)
 	begin();
 	assert_int_equal(qr_tunable_set(m->q, QR_TUNE_MIN_FREE_KBYTES, 16384), 0);
 	qr_pcp_snapshot(m->q, 0, QR_ZONE_NORMAL, 0, &pcp);
-	assert_int_equal(pcp.high_min, qr_zone_watermark(qr_zone_at(m->q, 0, QR_ZONE_NORMAL),
-							QR_WMARK_LOW));
+	assert_int_equal(pcp.high_min,
+			 qr_zone_watermark(qr_zone_at(m->q, 0, QR_ZONE_NORMAL), QR_WMARK_LOW));
 	assert_int_equal(pcp.high_min, 4096 + 1024);
 	end();
 }
@@ -164,7 +163,7 @@ static void test_what_is_no_scalar(void **state)
 	assert_int_equal(qr_tunable_get(m->q, QR_TUNE_LOWMEM_RESERVE_RATIO, &value), QR_EINVAL);
 	assert_int_equal(qr_tunable_set(m->q, QR_TUNE_NUMA_ZONELIST_ORDER, 1), QR_EINVAL);
 	assert_int_equal(qr_tunable_set(m->q, QR_NR_TUNABLES, 1), QR_EINVAL);
-	assert_int_equal(qr_tunable_get(m->q, (enum qr_tunable)-1, &value), QR_EINVAL);
+	assert_int_equal(qr_tunable_get(m->q, (enum qr_tunable) - 1, &value), QR_EINVAL);
 	assert_int_equal(value, 5);
 	assert_null(qr_tunable_info(QR_NR_TUNABLES));
 	end();
@@ -239,13 +238,11 @@ static void test_lowmem_reserve_ratio(void **state)
 	assert_int_equal(ratio[2], 1);
 	assert_int_equal(ratio[3], 0);
 	for (unsigned j = 0; j < QR_NR_ZONES; j++)
-		assert_int_equal(
-			qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA)->lowmem_reserve[j]), 0);
+		assert_int_equal(qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA)->lowmem_reserve[j]), 0);
 	ratio[0] = 1;
 	assert_int_equal(qr_lowmem_reserve_ratio_set(m->q, ratio, 1), 0);
-	assert_int_equal(
-		qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA)->lowmem_reserve[QR_ZONE_DMA32]),
-		qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA32)->managed_pages));
+	assert_int_equal(qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA)->lowmem_reserve[QR_ZONE_DMA32]),
+			 qr__read(&qr_zone_at(m->q, 0, QR_ZONE_DMA32)->managed_pages));
 	qr_lowmem_reserve_ratio_get(m->q, ratio);
 	assert_int_equal(ratio[2], 1);
 	end();

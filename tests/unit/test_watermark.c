@@ -26,10 +26,11 @@ static void test_min_free_kbytes(void **state)
 	static const struct {
 		uint64_t lowmem_mib, kbytes;
 	} rows[] = {
-		{0, 128},       {8, 362},       {16, 512},       {32, 724},        {64, 1024},
-		{128, 1448},    {256, 2048},    {512, 2896},     {1024, 4096},     {2048, 5792},
-		{4096, 8192},   {8192, 11585},  {16384, 16384},  {65536, 32768},   {262144, 65536},
-		{1048576, 131072}, {4194304, 262144}, {16777216, 262144},
+		{0, 128},          {8, 362},           {16, 512},       {32, 724},
+		{64, 1024},        {128, 1448},        {256, 2048},     {512, 2896},
+		{1024, 4096},      {2048, 5792},       {4096, 8192},    {8192, 11585},
+		{16384, 16384},    {65536, 32768},     {262144, 65536}, {1048576, 131072},
+		{4194304, 262144}, {16777216, 262144},
 	};
 
 	(void)state;
@@ -43,8 +44,8 @@ static void test_stat_threshold(void **state)
 	static const struct {
 		uint64_t managed;
 		unsigned cpus, threshold;
-	} rows[] = {{16384, 2, 4}, {262144, 1, 10}, {262144, 8, 40}, {1500000, 16, 70},
-		    {8000000, 64, 125}, {0, 1, 2}};
+	} rows[] = {{16384, 2, 4},     {262144, 1, 10},    {262144, 8, 40},
+		    {1500000, 16, 70}, {8000000, 64, 125}, {0, 1, 2}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -56,8 +57,8 @@ static void test_highatomic_limit(void **state)
 {
 	static const struct {
 		uint64_t managed, limit;
-	} rows[] = {{0, 0}, {51199, 0}, {51200, 512}, {51300, 1024}, {262144, 3072},
-		    {1500000, 15360}};
+	} rows[] = {{0, 0},        {51199, 0},     {51200, 512},
+		    {51300, 1024}, {262144, 3072}, {1500000, 15360}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -226,8 +227,7 @@ static void test_node_ratios(void **state)
 	(void)state;
 	begin(3840, 500000, 1500000, 0);
 	recompute();
-	assert_int_equal(qr__read(&zone(QR_ZONE_DMA)->node->min_unmapped_pages),
-			 38 + 5000 + 15000);
+	assert_int_equal(qr__read(&zone(QR_ZONE_DMA)->node->min_unmapped_pages), 38 + 5000 + 15000);
 	assert_int_equal(qr__read(&zone(QR_ZONE_DMA)->node->min_slab_pages), 192 + 25000 + 75000);
 	end();
 }
@@ -362,8 +362,8 @@ static void test_boost_factor_0(void **state)
 static int64_t limit_of(unsigned order, uint64_t mark, unsigned flags)
 {
 	for (int64_t nr = 0;; nr++)
-		if (qr___zone_watermark_ok(zone(QR_ZONE_NORMAL), order, mark, QR_ZONE_NORMAL,
-					   flags, nr))
+		if (qr___zone_watermark_ok(zone(QR_ZONE_NORMAL), order, mark, QR_ZONE_NORMAL, flags,
+					   nr))
 			return nr;
 }
 
@@ -446,8 +446,8 @@ static void test_free_cma_counts_for_those_who_may(void **state)
 	assert_int_equal(limit_of(0, 1024, QR_ALLOC_CMA), 1025);
 	assert_true(qr_zone_watermark_fast(z, 0, qr__read(&z->nr_free_pages) - 1, QR_ZONE_NORMAL,
 					   QR_ALLOC_CMA, 0));
-	assert_false(qr_zone_watermark_fast(z, 0, qr__read(&z->nr_free_pages) - 1, QR_ZONE_NORMAL, 0,
-					    0));
+	assert_false(qr_zone_watermark_fast(z, 0, qr__read(&z->nr_free_pages) - 1, QR_ZONE_NORMAL,
+					    0, 0));
 	qr__write(&z->nr_free_cma, 0);
 	end();
 }
