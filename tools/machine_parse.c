@@ -161,7 +161,7 @@ static bool first_time(struct parser *p, unsigned *line)
 
 static bool range_end_take(struct parser *p, struct qr_range *range, bool is_size)
 {
-	uint64_t pages;
+	uint64_t pages = 0;
 
 	if (range->nr_pages != 0)
 		return fail(p, "the end of this range was given already");
@@ -488,7 +488,7 @@ static bool guard_take(struct parser *p, int arg)
 
 static bool section_take(struct parser *p, int arg)
 {
-	uint64_t pages;
+	uint64_t pages = 0;
 
 	(void)arg;
 	if (!first_time(p, &p->section_line) || !pages_take(p, "a size", &pages))
