@@ -153,7 +153,10 @@ QR_API int qr_split_page(struct quire *q, struct qr_page *page, unsigned order);
 
 /* A reserved page that is no longer needed (boot data) joins the allocator. */
 QR_API int qr_free_reserved_page(struct quire *q, qr_pfn_t pfn);
-/* A balloon or such takes pages out of, or gives them to, what the watermarks are computed from. */
+/*
+ * A balloon or such takes pages out of what the watermarks are computed from, or brings back what it
+ * took.  0, or QR_EINVAL: not a page of this instance, or more than there is, or was taken.
+ */
 QR_API int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, int64_t delta);
 /* A reserved, pageblock-aligned pageblock becomes CMA memory: lent to movable allocations. */
 QR_API int qr_init_cma_reserved_pageblock(struct quire *q, qr_pfn_t pfn);
@@ -213,6 +216,11 @@ QR_API enum qr_zone_type qr_page_zone_type(const struct quire *q, const struct q
 QR_API unsigned qr_folio_order(const struct quire *q, const struct qr_page *page);
 /* Was this page allocated from reserves that are meant for freeing memory? */
 QR_API bool qr_page_is_pfmemalloc(const struct quire *q, const struct qr_page *page);
+/*
+ * The owner of a page in use says whether its contents can be moved elsewhere.  Pages that can
+ * count in favour of the movable type when a pageblock is to change hands (see fallback.c).
+ */
+QR_API void qr_page_movable_set(struct quire *q, struct qr_page *page, bool movable);
 /* The type of the pageblock around pfn; QR_MIGRATE_TYPES if there is none. */
 QR_API enum qr_migratetype qr_get_pageblock_migratetype(const struct quire *q, qr_pfn_t pfn);
 
@@ -319,7 +327,10 @@ struct qr_reclaim_ops {
 	uint64_t (*direct_reclaim)(void *ctx, struct quire *q,
 				   const struct qr_reclaim_request *req);
 
-	/* Compact for this request (order > 0); may leave the page it made in *captured. */
+	/*
+	 * Compact for this request (order > 0).  May leave in *captured a block of that order for it:
+	 * one allocated in the ordinary way, which is freed so that the request can take it.
+	 */
 	enum qr_compact_result (*direct_compact)(void *ctx, struct quire *q,
 						 const struct qr_reclaim_request *req,
 						 enum qr_compact_priority priority,
@@ -344,7 +355,7 @@ struct qr_reclaim_ops {
 	void (*wake_kcompactd)(void *ctx, struct quire *q, int nid, unsigned order,
 			       enum qr_zone_type highest_zoneidx);
 
-	/* Is this node over its share of dirty pages?  For requests with WRITE. */
+	/* Is this node within its share of dirty pages?  For requests with WRITE.  May not wait. */
 	bool (*node_dirty_ok)(void *ctx, struct quire *q, int nid);
 
 	/* Nothing is left: end something.  True: memory will come free, try again. */

@@ -226,14 +226,20 @@ static bool range_is_reserved(const struct qr_frames *frames, qr_pfn_t pfn, uint
 }
 
 /* What the watermarks are computed from changed: the protection of lower zones with it (A7). */
+static void managed_adjust_locked(struct qr_allocator *alloc, struct qr_zone *zone, int64_t delta)
+	QR_REQUIRES(alloc->tunables_lock)
+{
+	atomic_fetch_add_explicit(&zone->managed_pages, (uint64_t)delta, memory_order_relaxed);
+	qr_setup_per_zone_lowmem_reserve(alloc);
+}
+
 static void managed_adjust(struct qr_zone *zone, int64_t delta)
 {
 	struct qr_allocator *alloc = qr__zone_allocator(zone);
 	struct qr_base *base = qr__alloc_base(alloc);
 
-	atomic_fetch_add_explicit(&zone->managed_pages, (uint64_t)delta, memory_order_relaxed);
 	qr__lock(base, &alloc->tunables_lock);
-	qr_setup_per_zone_lowmem_reserve(alloc);
+	managed_adjust_locked(alloc, zone, delta);
 	qr__unlock(base, &alloc->tunables_lock);
 }
 
@@ -288,27 +294,49 @@ int qr_init_cma_reserved_pageblock(struct quire *q, qr_pfn_t pfn)
 	return ret;
 }
 
+/* As much as is there may be taken out, and as much as was taken out may come back. */
+static bool adjustment_fits(const struct qr_zone *zone, int64_t delta)
+{
+	uint64_t taken = -qr__read(&zone->adjusted_pages);
+
+	if (delta < 0)
+		return -(uint64_t)delta <= qr__read(&zone->managed_pages);
+	return (uint64_t)delta <= taken;
+}
+
+static int adjust(struct qr_allocator *alloc, struct qr_zone *zone, int64_t delta)
+{
+	struct qr_base *base = qr__alloc_base(alloc);
+	bool fits;
+
+	qr__lock(base, &alloc->tunables_lock);
+	fits = adjustment_fits(zone, delta);
+	if (fits) {
+		qr__write(&zone->adjusted_pages, qr__read(&zone->adjusted_pages) + (uint64_t)delta);
+		managed_adjust_locked(alloc, zone, delta);
+	}
+	qr__unlock(base, &alloc->tunables_lock);
+	return fits ? QR_OK : QR_EINVAL;
+}
+
 int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, int64_t delta)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_zone *zone = NULL;
-	uint64_t managed;
+	int ret;
 
 	page = qr__page_validate(&alloc->frames, page);
 	if (page)
 		zone = qr__pfn_zone(&alloc->frames, qr__page_pfn(&alloc->frames, page));
 	if (!QR_CHECK(qr__alloc_base(alloc), zone, "managed pages: not a page of this instance"))
 		return QR_EINVAL;
-	managed = qr__read(&zone->managed_pages);
-	if (!QR_CHECK(
-		    qr__alloc_base(alloc),
-		    delta >= 0 ? (uint64_t)delta <= qr__read(&zone->present_pages) - managed
-			       : (uint64_t)-delta <= managed,
-		    "managed pages of zone %s of node %d: %llu of %llu present, cannot change by %lld",
-		    qr_zone_type_name(zone->type), zone->nid, (unsigned long long)managed,
-		    (unsigned long long)qr__read(&zone->present_pages), (long long)delta))
-		return QR_EINVAL;
-	atomic_fetch_add_explicit(&zone->adjusted_pages, (uint64_t)delta, memory_order_relaxed);
-	managed_adjust(zone, delta);
-	return QR_OK;
+	ret = adjust(alloc, zone, delta);
+	if (ret < 0)
+		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
+			"managed pages of zone %s of node %d cannot change by %lld: %llu are managed, "
+			"and %llu were taken out",
+			qr_zone_type_name(zone->type), zone->nid, (long long)delta,
+			(unsigned long long)qr__read(&zone->managed_pages),
+			(unsigned long long)-qr__read(&zone->adjusted_pages));
+	return ret;
 }
