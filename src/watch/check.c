@@ -27,6 +27,7 @@
 #include "../base/text.h"
 
 #define THOROUGH_PAGES (UINT64_C(1) << 20)
+#define RELAX_LONG 64 /* spins after which the platform is asked to pause */
 #define MAX_PASSES 16 /* over a zone with more suspects than fit */
 
 /* Names and rules -------------------------------------------------------------------------- */
@@ -185,12 +186,11 @@ static void suspects_look(struct qr_checker *c, bool believe)
 
 static void suspects_check(struct qr_checker *c)
 {
-	const struct qr_platform *p = &c->frames->base.platform;
+	struct qr_base *base = &c->frames->base;
 
 	for (unsigned look = 1; look <= QR_CHECK_LOOKS && c->nr_suspects; look++) {
-		if (p->relax)
-			p->relax(p->ctx, look);
-		qr__sched_point(&c->frames->base, "check");
+		qr__relax(base, RELAX_LONG + look);
+		qr__sched_point(base, "check");
 		suspects_look(c, look == QR_CHECK_LOOKS);
 	}
 }

@@ -11,16 +11,8 @@
 /* Records near a head that are looked at even where not all are: one page of metadata. */
 #define NEAR_TAILS (4096 / sizeof(struct qr_page))
 
-/* Flags that may be set while free: REPORTED only while the engine has it. */
-static uint32_t flags_while_free(const struct qr_page *page)
-{
-	return ~QR_PG_CHECK_AT_PREP | (qr__page_type(page) == QR_PT_BUDDY ? QR_PG_REPORTED : 0);
-}
-
-static bool type_is_free(enum qr_page_type type)
-{
-	return type == QR_PT_BUDDY || type == QR_PT_PCP || type == QR_PT_GUARD;
-}
+/* Flags that may be set while the engine has the block. */
+#define FLAGS_WHILE_FREE (~QR_PG_CHECK_AT_PREP | QR_PG_REPORTED)
 
 static bool type_is_in_use(enum qr_page_type type)
 {
@@ -64,7 +56,7 @@ static qr_pfn_t speaking_tail(const struct qr_checker *c, const struct qr_run *r
 static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 			      const struct qr_page *page)
 {
-	unsigned order = qr__page_order(page);
+	unsigned order = run->state == QR_FRAME_FREE ? run->order : qr__page_order(page);
 	qr_pfn_t last = run->head + qr__order_pages(run->order) - 1;
 
 	if (order > QR_MAX_PAGE_ORDER)
@@ -78,7 +70,7 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (page->zone_id != c->zone->id)
+	else if (qr__page_type(page) != QR_PT_NONE && page->zone_id != c->zone->id)
 		qr__check_broken(c, QR_INV_F3,
 				 "the record of pfn %#llx says zone id %u, but it lies in %u",
 				 PFN(run->head), (unsigned)page->zone_id, (unsigned)c->zone->id);
@@ -88,7 +80,7 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 static void block_check_free(struct qr_checker *c, const struct qr_run *run,
 			     const struct qr_page *page)
 {
-	uint32_t flags = qr__page_flags(page) & ~flags_while_free(page);
+	uint32_t flags = qr__page_flags(page) & ~FLAGS_WHILE_FREE;
 	qr_pfn_t tail;
 
 	if (qr__page_refcount(page) != 0 || mapcount_of(page) != 0)
@@ -152,10 +144,10 @@ static unsigned soft_check_in_use(const struct qr_checker *c, const struct qr_ru
 	return 0;
 }
 
-static unsigned soft_check_cached(const struct qr_checker *c, const struct qr_run *run,
-				  const struct qr_page *page)
+static unsigned soft_check_free(const struct qr_checker *c, const struct qr_run *run,
+				const struct qr_page *page)
 {
-	if (qr__page_type(page) == QR_PT_PCP && !qr__check_is_cached_locked(c, page))
+	if (run->state == QR_FRAME_PCP && !qr__check_is_cached_locked(c, page))
 		return QR_INV_P5;
 	if (qr__owner_active(c->watch) && owner_order(c, run->head) >= 0)
 		return QR_INV_O2;
@@ -169,11 +161,14 @@ static unsigned soft_check(const struct qr_checker *c, const struct qr_run *run)
 
 	if (run->lost)
 		return QR_INV_F1;
-	if (type_is_in_use(qr__page_type(page)))
-		return soft_check_in_use(c, run, page);
-	if (type_is_free(qr__page_type(page)))
-		return soft_check_cached(c, run, page);
-	return 0;
+	switch (run->state) {
+	case QR_FRAME_FREE:
+	case QR_FRAME_GUARD:
+	case QR_FRAME_PCP:
+		return soft_check_free(c, run, page);
+	default:
+		return type_is_in_use(qr__page_type(page)) ? soft_check_in_use(c, run, page) : 0;
+	}
 }
 
 static void suspect_say(struct qr_checker *c, unsigned invariant, const struct qr_run *run)
@@ -256,7 +251,7 @@ static void block_check(struct qr_checker *c, const struct qr_run *run)
 		return;
 	}
 	block_check_place(c, run, page);
-	if (qr__page_type(page) == QR_PT_BUDDY || qr__page_type(page) == QR_PT_GUARD)
+	if (run->state == QR_FRAME_FREE || run->state == QR_FRAME_GUARD)
 		block_check_free(c, run, page);
 	broken = soft_check(c, run);
 	if (broken)

@@ -113,7 +113,7 @@ uint64_t qr_kpageflags(const struct quire *q, qr_pfn_t pfn)
 	if (!qr__pfn_in_span(frames, pfn) || !qr__pfn_online(frames, pfn))
 		return KPF_NOPAGE;
 	page = qr__pfn_page(frames, pfn);
-	qr__run_at(frames, pfn, &run);
+	qr__run_look(frames, pfn, &run);
 	switch (run.state) {
 	case QR_FRAME_HOLE: /* inside an online section */
 	case QR_FRAME_RESERVED:

@@ -18,6 +18,8 @@
 
 #include "../base/text.h"
 
+#include "walk.h"
+
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define STORE(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
@@ -245,16 +247,17 @@ size_t qr__owner_text(struct quire *q, const struct qr_page *page, char *buf, si
 /* How far a search for allocated blocks can go on from pfn, where none begins. */
 static uint64_t pages_to_skip_racy(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	const struct qr_page *page = qr__pfn_page(frames, pfn);
-	uint64_t section = qr__order_pages(frames->section_order);
-	unsigned order;
+	struct qr_run run;
 
-	if (!qr__pfn_online(frames, pfn))
-		return qr__align_up(pfn + 1, section) - pfn;
-	if (qr__page_type(page) != QR_PT_BUDDY)
+	qr__run_look(frames, pfn, &run);
+	switch (run.state) {
+	case QR_FRAME_HOLE:
+	case QR_FRAME_DEFERRED:
+	case QR_FRAME_FREE:
+		return run.end_pfn - pfn;
+	default:
 		return 1;
-	order = qr__page_order(page);
-	return order <= QR_MAX_PAGE_ORDER ? qr__order_pages(order) : 1;
+	}
 }
 
 /* The first allocated block that begins at or after pfn; QR_PFN_NONE: there is none. */

@@ -56,39 +56,9 @@ const char *qr__numa_stat_name(unsigned i)
 		       NULL;
 }
 
-/*
- * What a cache tells of its own allocations: they were local if its CPU is on the zone's node.
- * Interleaving is decided above the caches.
- */
-static uint64_t cache_numa_stat(const struct qr_zone *zone, unsigned cpu, unsigned event)
-{
-	const struct qr_per_cpu_pages *pcp = &zone->pcp[cpu];
-	uint64_t served = qr__read(&pcp->nr_hit) + qr__read(&pcp->nr_miss);
-	bool local = zone->frames->cpu_node[cpu] == zone->nid;
-
-	switch (event) {
-	case QR_EV_NUMA_HIT:
-		return qr__read(&pcp->nr_hit);
-	case QR_EV_NUMA_MISS:
-		return qr__read(&pcp->nr_miss);
-	case QR_EV_NUMA_FOREIGN:
-		return qr__read(&pcp->nr_foreign);
-	case QR_EV_NUMA_LOCAL:
-		return local ? served : 0;
-	case QR_EV_NUMA_OTHER:
-		return local ? 0 : served;
-	default:
-		return 0;
-	}
-}
-
 uint64_t qr__zone_numa_stat(const struct qr_zone *zone, unsigned i)
 {
-	uint64_t sum = qr__read(&zone->numa_events[i]);
-
-	for (unsigned cpu = 0; zone->pcp && cpu < zone->frames->base.nr_cpus; cpu++)
-		sum += cache_numa_stat(zone, cpu, QR_EV_NUMA_HIT + i);
-	return sum;
+	return qr__zone_event_sum(zone, QR_EV_NUMA_HIT + i);
 }
 
 /* Node statistics -------------------------------------------------------------------------- */

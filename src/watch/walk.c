@@ -112,6 +112,20 @@ static void run_unspoken(const struct qr_frames *frames, const struct qr_extent 
 	run->lost = true;
 }
 
+/* What the engine has, it alone knows; its blocks' records need not say so. */
+static bool run_free(const struct qr_zone *zone, struct qr_run *run)
+{
+	struct qr_block block;
+
+	if (!zone->ops->find(zone, run->start_pfn, &block))
+		return false;
+	run->state = QR_FRAME_FREE;
+	run->head = block.pfn;
+	run->order = block.order;
+	run->end_pfn = block.pfn + qr__order_pages(block.order);
+	return true;
+}
+
 void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run)
 {
 	const struct qr_extent *extent;
@@ -128,6 +142,8 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 		run->state = QR_FRAME_HOLE;
 		return;
 	}
+	if (run_free(&qr__node(frames, extent->nid)->zones[extent->zone], run))
+		return;
 	page = qr__page_speaking(frames, pfn);
 	if (!page) {
 		run_unspoken(frames, extent, run);
@@ -140,6 +156,20 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 		run->order = qr__page_order(page);
 	if (pfn - run->head < qr__order_pages(run->order))
 		run->end_pfn = run->head + qr__order_pages(run->order);
+}
+
+void qr__run_look(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run)
+{
+	struct qr_zone *zone = qr__pfn_zone(frames, pfn);
+	unsigned long irqs;
+
+	if (!zone) {
+		qr__run_at(frames, pfn, run);
+		return;
+	}
+	irqs = qr__zone_lock(zone);
+	qr__run_at(frames, pfn, run);
+	qr__zone_unlock(zone, irqs);
 }
 
 static void frame_info_fill(const struct qr_frames *frames, const struct qr_run *run,
@@ -173,7 +203,7 @@ int qr_frame_info_racy(const struct quire *q, qr_pfn_t pfn, struct qr_frame_info
 
 	if (!qr__pfn_in_span(frames, pfn))
 		return QR_ENOENT;
-	qr__run_at(frames, pfn, &run);
+	qr__run_look(frames, pfn, &run);
 	frame_info_fill(frames, &run, info);
 	return 0;
 }

@@ -20,10 +20,12 @@ struct qr_run {
 };
 
 /*
- * What is at pfn, inside the instance's span.  With the zone locked it is exact for what is free;
- * pages in use may change meanwhile.
+ * What is at pfn, inside the instance's span.  The frame's zone is locked: it is exact for what is
+ * free; pages in use may change meanwhile.
  */
 void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run);
+/* The same, locking the zone for a moment. */
+void qr__run_look(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run);
 
 /* The record that speaks for a frame: its own or its block's head's; NULL: none does. */
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn);
