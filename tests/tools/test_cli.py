@@ -86,7 +86,7 @@ class WrongArguments(ProgramTest):
     CASES = [
         ("show --jsn", "show: there is no option --jsn; did you mean --json?"),
         ("show --frobnicate", "'quire help show' lists them"),
-        ("show -j buddyinfo", "'-j': options are written out, with two dashes"),
+        ("show -x buddyinfo", "'-x': options are written out"),
         ("show", "show what?"),
         ("show nonsense", "'nonsense' is not one of: buddyinfo, pagetypeinfo"),
         ("show buddyinfo a b", "'b' is too much"),
