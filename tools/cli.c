@@ -97,17 +97,29 @@ static const struct cli_option *option_find(const struct verb *verb, const char 
 	return NULL;
 }
 
-/* Take the option at argv[*at], and the word behind it if that is its value. */
-static bool option_take(struct cli *cli, void *into, int *at)
+/* "-o" is the one option that begins with an o; NULL: there is none, or there are several. */
+static const struct cli_option *option_of_letter(const struct verb *verb, const char *word)
 {
-	const char *name = cli->argv[*at] + 2;
-	size_t length = strcspn(name, "=");
-	const char *value = name[length] == '=' ? name + length + 1 : NULL;
-	const struct cli_option *option = option_find(cli->verb, name, length);
+	const struct cli_option *found = NULL;
+
+	if (word[0] != '-' || !word[1] || word[2])
+		return NULL;
+	for (const struct cli_option *o = verb->options; o->name; o++) {
+		if (o->name[0] != word[1])
+			continue;
+		if (found)
+			return NULL;
+		found = o;
+	}
+	return found;
+}
+
+/* Take an option, and the word behind it if it wants a value and has none yet. */
+static bool option_take(struct cli *cli, void *into, const struct cli_option *option,
+			const char *value, int *at)
+{
 	bool good;
 
-	if (!option)
-		return option_unknown(cli, name, length);
 	cli->option = option->name;
 	if (!option->value && value)
 		return cli_error(cli, "takes no value, and '%s' was given", value);
@@ -120,6 +132,19 @@ static bool option_take(struct cli *cli, void *into, int *at)
 	good = option->take(cli, into, value);
 	cli->option = NULL;
 	return good;
+}
+
+/* "--name", "--name=value" at argv[*at]. */
+static bool long_option_take(struct cli *cli, void *into, int *at)
+{
+	const char *name = cli->argv[*at] + 2;
+	size_t length = strcspn(name, "=");
+	const char *value = name[length] == '=' ? name + length + 1 : NULL;
+	const struct cli_option *option = option_find(cli->verb, name, length);
+
+	if (!option)
+		return option_unknown(cli, name, length);
+	return option_take(cli, into, option, value, at);
 }
 
 static bool operand_take(struct cli *cli, void *into, const char *operand)
@@ -156,7 +181,9 @@ int cli_parse(struct cli *cli, void *into)
 		if (only_operands || word[0] != '-' || word[1] == '\0')
 			good = operand_take(cli, into, word);
 		else if (word[1] == '-')
-			good = option_take(cli, into, &at);
+			good = long_option_take(cli, into, &at);
+		else if (option_of_letter(cli->verb, word))
+			good = option_take(cli, into, option_of_letter(cli->verb, word), NULL, &at);
 		else
 			good = cli_error(cli, "'%s': options are written out, with two dashes",
 					 word);

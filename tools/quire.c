@@ -12,7 +12,10 @@
 #include "text.h"
 #include "verbs.h"
 
-static const struct verb *const verbs[] = {&verb_show, &verb_stress, &verb_tunables};
+static const struct verb *const verbs[] = {
+	&verb_record, &verb_import, &verb_info,     &verb_replay,
+	&verb_show,   &verb_stress, &verb_tunables,
+};
 
 enum { NR_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 

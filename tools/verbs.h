@@ -7,6 +7,10 @@
 
 #include "cli.h"
 
+extern const struct verb verb_import;
+extern const struct verb verb_info;
+extern const struct verb verb_record;
+extern const struct verb verb_replay;
 extern const struct verb verb_show;
 extern const struct verb verb_stress;
 extern const struct verb verb_tunables;

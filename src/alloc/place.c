@@ -61,7 +61,7 @@ static void large_block_retype_locked(struct qr_zone *zone, struct qr_block bloc
 	zone->ops->take_block(zone, block, block.order, from);
 	for (qr_pfn_t pfn = block.pfn; pfn < end_pfn; pfn += QR_PAGEBLOCK_NR_PAGES)
 		qr__pageblock_type_set_locked(zone, pfn, to);
-	qr___free_one_page(zone, block.pfn, block.order, to,
+	qr___free_one_page(zone, block.pfn, block.order, qr__type_stored(zone->frames, to),
 			   QR_FPI_SKIP_REPORT_NOTIFY | QR_FPI_TO_TAIL);
 }
 

@@ -94,8 +94,7 @@ static enum qr_migratetype type_at(const struct qr_zone *zone, uint32_t i)
 }
 
 /* Operations are called through pointers, which cannot tell the compiler that the zone is locked. */
-static void type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type)
-	QR_NO_LOCK_ANALYSIS
+static void type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
 {
 	if (type_at(zone, i) != type && type != QR_MIGRATE_ISOLATE)
 		qr__pageblock_type_set_locked(zone, bitmap_pfn(bitmap_of(zone), i), type);
@@ -525,8 +524,8 @@ static bool part_first(struct bitmap_buddy *buddy, unsigned order, enum qr_migra
 
 		if (!found)
 			continue;
-		*block = (struct qr_block){
-			.pfn = bitmap_pfn(buddy, i) + w * 64 + qr__ctz64(found), .order = order};
+		*block = (struct qr_block){.pfn = bitmap_pfn(buddy, i) + w * 64 + qr__ctz64(found),
+					   .order = order};
 		return true;
 	}
 	return false;
@@ -563,8 +562,7 @@ static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype 
 
 	if (bitmap_class_of(from) == bitmap_class_of(to))
 		return;
-	QR_ASSERT(&zone->frames->base,
-		  head == i && buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
+	QR_ASSERT(&zone->frames->base, head == i && buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
 		  "B10: pageblock %#llx changes its class inside a larger block",
 		  ull(bitmap_pfn(buddy, i)));
 	qr__bitmap_whole_remove(buddy, i);
@@ -679,9 +677,8 @@ static void bitmap_rotate(struct qr_zone *zone, unsigned order, enum qr_migratet
 	if (order < QR_PAGEBLOCK_ORDER)
 		buddy->cursor[type][order] = pfn;
 	else
-		qr__list_rotate_to(
-			&buddy->whole[bitmap_class_of(type)][order - QR_PAGEBLOCK_ORDER],
-			bitmap_links(buddy), bitmap_index(buddy, pfn));
+		qr__list_rotate_to(&buddy->whole[bitmap_class_of(type)][order - QR_PAGEBLOCK_ORDER],
+				   bitmap_links(buddy), bitmap_index(buddy, pfn));
 }
 
 /* Counting --------------------------------------------------------------------------------- */
@@ -709,8 +706,7 @@ static bool bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned
 	uint32_t orders = 0;
 
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
-		uint32_t of_type =
-			atomic_load_explicit(&buddy->orders[type], memory_order_relaxed);
+		uint32_t of_type = atomic_load_explicit(&buddy->orders[type], memory_order_relaxed);
 
 		if (types & QR_TYPE_BIT(type))
 			orders |= of_type;
@@ -749,7 +745,7 @@ static size_t bitmap_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn)
 
 static void containers_init(struct bitmap_buddy *buddy)
 {
-	for (unsigned class = 0; class < NR_CLASSES; class++) {
+	for (unsigned class = 0; class < NR_CLASSES; class ++) {
 		for (unsigned k = 0; k < NR_WHOLE_ORDERS; k++)
 			qr__list_init(&buddy->whole[class][k]);
 	}

@@ -41,7 +41,8 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 		}
 		type = qr__page_type(qr__pfn_page(frames, pfn));
 		if (type == QR_PT_INUSE || qr__page_refcount(qr__pfn_page(frames, pfn))) {
-			qr__why(c->why, "B7: frame %#llx is free but in use (type %u, %d references)",
+			qr__why(c->why,
+				"B7: frame %#llx is free but in use (type %u, %d references)",
 				ull(pfn), type, qr__page_refcount(qr__pfn_page(frames, pfn)));
 			return 7;
 		}
@@ -134,7 +135,8 @@ static unsigned whole_check(struct recount *c, uint32_t i)
 			return 8;
 		}
 		if (bitmap_class_of(type) != class) {
-			qr__why(c->why, "B10: pageblock %#llx of type %u lies in a free block of type %u",
+			qr__why(c->why,
+				"B10: pageblock %#llx of type %u lies in a free block of type %u",
 				pfn_of(c, i + k), type, block->type);
 			return 10;
 		}
@@ -156,7 +158,8 @@ static unsigned counts_check(struct recount *c)
 
 			if (kept == c->nr[type][k] && bit == (kept != 0))
 				continue;
-			qr__why(c->why, "B12: %llu free blocks of type %u, order %u, but %llu are counted",
+			qr__why(c->why,
+				"B12: %llu free blocks of type %u, order %u, but %llu are counted",
 				ull(c->nr[type][k]), type, k, ull(kept));
 			return 12;
 		}
@@ -170,7 +173,8 @@ static unsigned counts_check(struct recount *c)
 			"B12: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, %llu) counted",
 			ull(all), ull(c->pages[QR_MIGRATE_CMA]),
 			ull(c->pages[QR_MIGRATE_HIGHATOMIC]),
-			ull(qr__read(&c->zone->nr_free_pages)), ull(qr__read(&c->zone->nr_free_cma)),
+			ull(qr__read(&c->zone->nr_free_pages)),
+			ull(qr__read(&c->zone->nr_free_cma)),
 			ull(qr__read(&c->zone->nr_free_highatomic)));
 		return 12;
 	}

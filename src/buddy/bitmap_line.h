@@ -152,14 +152,14 @@ QR_INLINE void heads_next(const struct bits *from, struct bits *to, unsigned k)
 {
 	for (unsigned i = 0; i < LINE_WORDS; i++) {
 		if (k < WORD_ORDER) {
-			to->word[i] = from->word[i] & (from->word[i] >> (1u << k)) &
-				      line_aligned(k + 1);
+			to->word[i] =
+				from->word[i] & (from->word[i] >> (1u << k)) & line_aligned(k + 1);
 		} else {
 			unsigned step = 1u << (k - WORD_ORDER);
 
-			to->word[i] = i % (2 * step) == 0 && i + step < LINE_WORDS ?
-					      from->word[i] & from->word[i + step] :
-					      0;
+			to->word[i] = i % (2 * step) == 0 && i + step < LINE_WORDS
+					      ? from->word[i] & from->word[i + step]
+					      : 0;
 		}
 	}
 }
@@ -178,7 +178,7 @@ QR_INLINE uint64_t heads_maximal(const struct heads *h, unsigned k, unsigned i)
 
 	if (k == QR_PAGEBLOCK_ORDER)
 		return h->of[k].word[i];
-	if (k < WORD_ORDER) {
+	if (QR_PAGEBLOCK_ORDER <= WORD_ORDER || k < WORD_ORDER) {
 		covered = h->of[k + 1].word[i];
 		covered |= covered << (1u << k);
 	} else {

@@ -50,8 +50,7 @@ static bool listed(const struct bitmap_buddy *buddy, uint32_t i, unsigned order,
 		   enum bitmap_class class)
 {
 	return i < buddy->nr_blocks && buddy->blocks[i].state == BLOCK_WHOLE &&
-	       buddy->blocks[i].order == order &&
-	       buddy->blocks[i].type == bitmap_class_type(class);
+	       buddy->blocks[i].order == order && buddy->blocks[i].type == bitmap_class_type(class);
 }
 
 unsigned qr__bitmap_whole_insert(struct qr_zone *zone, uint32_t i, unsigned order,

@@ -193,3 +193,17 @@ void *qr_page_address(const struct quire *q, const struct qr_page *page)
 		return NULL;
 	return p->page_address(p->ctx, qr__page_pfn(frames, page));
 }
+
+void qr_page_movable_set(struct quire *q, struct qr_page *page, bool movable)
+{
+	struct qr_frames *frames = qr__frames(q);
+	struct qr_page *mine = qr__page_validate(frames, page);
+
+	if (!QR_CHECK(&frames->base, mine && qr__page_type(mine) == QR_PT_INUSE,
+		      "a page that is not in use cannot be movable"))
+		return;
+	if (movable)
+		qr__page_set(mine, QR_PG_MOVABLE_OPS);
+	else
+		qr__page_clear(mine, QR_PG_MOVABLE_OPS);
+}

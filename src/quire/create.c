@@ -141,3 +141,10 @@ void qr_destroy(struct quire *q)
 	if (q)
 		__builtin_memset(q, 0, sizeof(*q));
 }
+
+const char *qr_engine_name(unsigned i)
+{
+	const struct qr_buddy_ops *ops = qr__buddy_engine_at(i);
+
+	return ops ? ops->name : NULL;
+}

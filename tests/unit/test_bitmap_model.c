@@ -99,8 +99,8 @@ static bool serves(const struct oracle *o, qr_pfn_t start, enum qr_migratetype t
 {
 	enum qr_migratetype here = type_of(o, start);
 
-	return here == type || (plain(here) && plain(type) &&
-				block_free(o, start, QR_PAGEBLOCK_ORDER));
+	return here == type ||
+	       (plain(here) && plain(type) && block_free(o, start, QR_PAGEBLOCK_ORDER));
 }
 
 static unsigned largest_in(const struct oracle *o, qr_pfn_t start)
@@ -159,8 +159,8 @@ static bool could_serve(const struct oracle *o, enum qr_migratetype type, unsign
 static void step_take(struct oracle *o)
 {
 	unsigned order = any(o, 4) ? any(o, QR_PAGEBLOCK_ORDER) : any(o, QR_NR_PAGE_ORDERS);
-	enum qr_migratetype type = any(o, 8) ? any(o, QR_MIGRATE_PCPTYPES) :
-					       any(o, QR_MIGRATE_ISOLATE);
+	enum qr_migratetype type =
+		any(o, 8) ? any(o, QR_MIGRATE_PCPTYPES) : any(o, QR_MIGRATE_ISOLATE);
 	unsigned nr = any(o, 3) ? 1 : 1 + any(o, 40), got;
 	uint64_t want = order < QR_PAGEBLOCK_ORDER ? fullest(o, type, order) : UINT64_MAX;
 	qr_pfn_t pfns[40];
@@ -253,8 +253,8 @@ static void step_retype(struct oracle *o)
 	uint64_t nr = free_in(o, start, QR_PAGEBLOCK_NR_PAGES), moved;
 	struct qr_block block;
 
-	if (from == to || (o->zone->ops->find(o->zone, start, &block) &&
-			   block.order > QR_PAGEBLOCK_ORDER))
+	if (from == to ||
+	    (o->zone->ops->find(o->zone, start, &block) && block.order > QR_PAGEBLOCK_ORDER))
 		return;
 	if (to == QR_MIGRATE_ISOLATE) {
 		qr__pageblock_isolate_set_locked(o->zone, start, true);
@@ -303,8 +303,8 @@ static void compare_blocks(struct oracle *o)
 		if (block.pfn != pfn || !block_free(o, pfn, block.order) ||
 		    (block.order < QR_PAGEBLOCK_ORDER &&
 		     block_free(o, pfn & ~((UINT64_C(2) << block.order) - 1), block.order + 1)))
-			differ(o, "block %#llx of order %u is not maximal",
-			       (unsigned long long)pfn, block.order);
+			differ(o, "block %#llx of order %u is not maximal", (unsigned long long)pfn,
+			       block.order);
 		type = type_of(o, pfn);
 		if (block.order >= QR_PAGEBLOCK_ORDER && plain(type))
 			type = QR_MIGRATE_MOVABLE;
@@ -338,7 +338,8 @@ static void compare_questions(struct oracle *o)
 	struct qr_block block;
 	bool there = o->zone->ops->nr_blocks_type_racy(o->zone, order, type) != 0;
 
-	if (o->zone->ops->has_racy(o->zone, order, QR_TYPE_BIT(type)) != could_serve(o, type, order))
+	if (o->zone->ops->has_racy(o->zone, order, QR_TYPE_BIT(type)) !=
+	    could_serve(o, type, order))
 		differ(o, "has: type %u order %u should be %d", type, order,
 		       could_serve(o, type, order));
 	if (o->zone->ops->first(o->zone, order, type, &block) != there)
@@ -346,8 +347,7 @@ static void compare_questions(struct oracle *o)
 	if (there && (block.order != order || !block_free(o, block.pfn, order)))
 		differ(o, "first: %#llx of order %u is not free", (unsigned long long)block.pfn,
 		       block.order);
-	if (o->zone->ops->nr_free_in(o->zone, start) !=
-	    free_in(o, start, QR_PAGEBLOCK_NR_PAGES))
+	if (o->zone->ops->nr_free_in(o->zone, start) != free_in(o, start, QR_PAGEBLOCK_NR_PAGES))
 		differ(o, "nr_free_in of %#llx", (unsigned long long)start);
 }
 
@@ -436,8 +436,8 @@ static void test_whole_zone(void **state)
 	runs(0, 0);
 }
 
-/* C1: a zone that begins and ends inside pageblocks. */
-static void test_C1_odd_ends(void **state)
+/* B7: a zone that begins and ends inside pageblocks. */
+static void test_B7_odd_ends(void **state)
 {
 	(void)state;
 	runs(QR_PAGEBLOCK_NR_PAGES + 3, QR_PAGEBLOCK_NR_PAGES / 2 + 1);
@@ -447,7 +447,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_zone),
-		cmocka_unit_test(test_C1_odd_ends),
+		cmocka_unit_test(test_B7_odd_ends),
 	};
 
 	return cmocka_run_group_tests_name("bitmap_model", tests, NULL, NULL);

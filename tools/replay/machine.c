@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replay/machine.c - the recorded machine, from its trace
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay.h"
+
+static int machine_fails(struct replay_machine *m, int error, const char *why)
+{
+	snprintf(m->why, sizeof(m->why), "%.250s", why);
+	return error;
+}
+
+static int read_before(struct replay_machine *m)
+{
+	char why[256];
+	int error = state_read(&m->before, m->trace, QTRACE_BEFORE);
+
+	if (error)
+		return machine_fails(m, error, m->before.why);
+	error = frame_map_read(&m->frames, m->trace, QTRACE_BEFORE, why);
+	if (error)
+		return machine_fails(m, error, why);
+	if (m->frames.nr >= UINT32_MAX)
+		return machine_fails(m, -EINVAL, "the recorded machine has more than 2^32 frames");
+	if (m->before.pageblock_order && m->before.pageblock_order != QR_PAGEBLOCK_ORDER) {
+		snprintf(m->why, sizeof(m->why),
+			 "the machine's pageblocks have order %u, this build's %u: configure with "
+			 "-Dpageblock_order=%u",
+			 m->before.pageblock_order, QR_PAGEBLOCK_ORDER, m->before.pageblock_order);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What came after is compared with; a trace that was cut off has none. */
+static int read_after(struct replay_machine *m)
+{
+	char why[256];
+	int error = state_read(&m->after, m->trace, QTRACE_AFTER);
+
+	if (error && error != -ENOENT)
+		return machine_fails(m, error, m->after.why);
+	m->has_after = !error;
+	error = frame_map_read(&m->frames_after, m->trace, QTRACE_AFTER, why);
+	if (error && error != -ENOENT)
+		return machine_fails(m, error, why);
+	m->has_frames_after = !error;
+	return 0;
+}
+
+static void count_cpus(struct replay_machine *m)
+{
+	for (unsigned z = 0; z < m->before.nr_zones; z++) {
+		if (m->before.zones[z].nr_cpus > m->nr_cpus)
+			m->nr_cpus = m->before.zones[z].nr_cpus;
+	}
+	if (!m->nr_cpus)
+		m->nr_cpus = 1;
+}
+
+int replay_machine_read(struct replay_machine *m, struct qtrace *trace)
+{
+	int error;
+
+	memset(m, 0, sizeof(*m));
+	m->trace = trace;
+	error = read_before(m);
+	if (!error)
+		error = read_after(m);
+	if (error)
+		return error;
+	m->nr_frames = (m->frames.nr + QR_PAGEBLOCK_NR_PAGES - 1) & ~(QR_PAGEBLOCK_NR_PAGES - 1);
+	count_cpus(m);
+	error = replay_scan(m);
+	return error ? error : replay_fit_types(m);
+}
+
+void replay_machine_free(struct replay_machine *m)
+{
+	state_free(&m->before);
+	state_free(&m->after);
+	frame_map_free(&m->frames);
+	frame_map_free(&m->frames_after);
+	free(m->initial_order);
+	free(m->block_type);
+	free(m->cached);
+	memset(m, 0, sizeof(*m));
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replay/outcome.c - the model's end beside the machine's
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay.h"
+
+static uint64_t huge_blocks(const uint64_t *blocks)
+{
+	uint64_t nr = 0;
+
+	for (unsigned o = QR_PAGEBLOCK_ORDER; o < REPLAY_ORDERS; o++)
+		nr += blocks[o] << (o - QR_PAGEBLOCK_ORDER);
+	return nr;
+}
+
+/* Maps --------------------------------------------------------------------------------------- */
+
+static int map_block(void *arg, const struct qr_pageblock_info *info)
+{
+	struct replay_result *r = arg;
+	uint64_t n = info->start_pfn >> QR_PAGEBLOCK_ORDER;
+	unsigned present = info->nr_free + info->nr_pcp + info->nr_allocated + info->nr_reserved;
+
+	if (n < r->nr_blocks && present) {
+		r->map_after[n].type = (uint8_t)info->migratetype;
+		r->map_after[n].fill = (uint8_t)((present - info->nr_free) * 255 / present);
+	}
+	return 0;
+}
+
+static struct replay_block *map_new(uint64_t nr)
+{
+	struct replay_block *map = calloc(nr + 1, sizeof(*map));
+
+	for (uint64_t n = 0; map && n < nr; n++)
+		map[n].type = QR_MIGRATE_TYPES;
+	return map;
+}
+
+static int map_model(struct model *model, struct replay_result *r)
+{
+	r->map_after = map_new(r->nr_blocks);
+	if (!r->map_after)
+		return -ENOMEM;
+	for (unsigned z = 0; z < r->nr_zones; z++)
+		qr_for_each_pageblock(model->q, r->zones[z].nid, r->zones[z].type, map_block, r);
+	return 0;
+}
+
+/* The machine's own: fullness is recorded, types are not and are taken from the contents. */
+static void map_machine_block(const struct frame_map *frames, uint64_t n,
+			      struct replay_block *block)
+{
+	uint64_t start = n << QR_PAGEBLOCK_ORDER, end = start + QR_PAGEBLOCK_NR_PAGES;
+	unsigned present = 0, nr_free = 0, movable = 0, slab = 0, fixed = 0;
+
+	for (uint64_t pfn = start; pfn < end && pfn < frames->nr; pfn++) {
+		enum frame_class class = FRAME_CLASS(frames->class[pfn]);
+
+		present += class != FRAME_ABSENT;
+		nr_free += class == FRAME_FREE;
+		movable += class == FRAME_MOVABLE;
+		slab += class == FRAME_SLAB;
+		fixed += class == FRAME_PGTABLE;
+	}
+	if (!present)
+		return;
+	block->fill = (uint8_t)((present - nr_free) * 255 / present);
+	if (slab > movable && slab >= fixed)
+		block->type = QR_MIGRATE_RECLAIMABLE;
+	else if (fixed > movable)
+		block->type = QR_MIGRATE_UNMOVABLE;
+	else
+		block->type = QR_MIGRATE_MOVABLE;
+}
+
+static int map_machine(const struct replay_machine *m, struct replay_result *r)
+{
+	if (!m->has_frames_after)
+		return 0;
+	r->map_machine = map_new(r->nr_blocks);
+	if (!r->map_machine)
+		return -ENOMEM;
+	for (uint64_t n = 0; n < r->nr_blocks; n++)
+		map_machine_block(&m->frames_after, n, &r->map_machine[n]);
+	return 0;
+}
+
+/* Start -------------------------------------------------------------------------------------- */
+
+static int result_zones(const struct replay_machine *m, struct replay_result *r)
+{
+	r->zones = calloc(m->before.nr_zones + 1, sizeof(*r->zones));
+	if (!r->zones)
+		return -ENOMEM;
+	for (unsigned z = 0; z < m->before.nr_zones; z++) {
+		const struct state_zone *zone = &m->before.zones[z];
+
+		if (!zone->present || zone->type == QR_ZONE_DEVICE)
+			continue;
+		r->zones[r->nr_zones].nid = zone->nid;
+		r->zones[r->nr_zones].type = zone->type;
+		r->zones[r->nr_zones].managed = zone->managed;
+		r->zones[r->nr_zones].start_machine_free = zone->free;
+		r->start_2m.machine += huge_blocks(zone->blocks);
+		r->nr_zones++;
+	}
+	return 0;
+}
+
+int replay_start(const struct replay_machine *m, struct model *model, struct replay_result *r)
+{
+	if (result_zones(m, r) < 0)
+		return -ENOMEM;
+	r->nr_blocks = m->nr_frames >> QR_PAGEBLOCK_ORDER;
+	if (map_model(model, r) < 0)
+		return -ENOMEM;
+	r->map_before = r->map_after;
+	r->map_after = NULL;
+	for (unsigned z = 0; z < r->nr_zones; z++) {
+		struct replay_zone_end *end = &r->zones[z];
+		struct qr_zone_snapshot snap;
+
+		if (qr_zone_snapshot(model->q, end->nid, end->type, &snap) < 0)
+			continue;
+		end->start_model_free = snap.nr_free;
+		memcpy(end->start_blocks, snap.nr_blocks, sizeof(end->start_blocks));
+		end->start_2m = huge_blocks(snap.nr_blocks);
+		r->start_free_pages.model += snap.nr_free;
+		r->start_free_pages.machine += end->start_machine_free;
+		r->start_2m.model += end->start_2m;
+	}
+	return 0;
+}
+
+/* End ---------------------------------------------------------------------------------------- */
+
+static void zone_machine_end(const struct replay_machine *m, struct replay_zone_end *end)
+{
+	const struct state_zone *zone =
+		m->has_after ? state_zone(&m->after, end->nid, end->type) : NULL;
+
+	if (!zone)
+		return;
+	/* buddyinfo and zoneinfo were read one after the other; the blocks are what is compared */
+	for (unsigned o = 0; o < REPLAY_ORDERS && o < zone->nr_orders; o++) {
+		end->machine_blocks[o] = zone->blocks[o];
+		end->machine_free += zone->blocks[o] << o;
+	}
+	end->machine_pcp = zone->pcp_count;
+	end->machine_2m = huge_blocks(end->machine_blocks);
+	memcpy(end->machine_types, zone->pageblocks, sizeof(end->machine_types));
+}
+
+static void zone_model_end(struct model *model, struct replay_zone_end *end)
+{
+	struct qr_zone_snapshot snap;
+
+	if (qr_zone_snapshot(model->q, end->nid, end->type, &snap) < 0)
+		return;
+	end->model_free = snap.nr_free;
+	end->model_pcp = snap.nr_pcp_pages;
+	memcpy(end->model_blocks, snap.nr_blocks, sizeof(end->model_blocks));
+	end->model_2m = huge_blocks(snap.nr_blocks);
+	memcpy(end->model_types, snap.nr_pageblocks, sizeof(end->model_types));
+	end->fragindex = qr_fragmentation_index(model->q, end->nid, end->type, QR_PAGEBLOCK_ORDER);
+	end->unusable = qr_unusable_free_index(model->q, end->nid, end->type, QR_PAGEBLOCK_ORDER);
+}
+
+int replay_outcome(const struct replay_machine *m, struct model *model, struct replay_result *r)
+{
+	struct qr_error_text why = {{0}};
+
+	for (unsigned z = 0; z < r->nr_zones; z++) {
+		struct replay_zone_end *end = &r->zones[z];
+
+		zone_model_end(model, end);
+		zone_machine_end(m, end);
+		r->free_pages.model += end->model_free;
+		r->free_pages.machine += end->machine_free;
+		r->free_2m.model += end->model_2m;
+		r->free_2m.machine += end->machine_2m;
+		r->pcp_pages.model += end->model_pcp;
+		r->pcp_pages.machine += end->machine_pcp;
+	}
+	for (unsigned t = 0; t < QR_NR_ZONES; t++)
+		r->zone_allocs[t] = qr_vm_event(model->q, QR_EV_PGALLOC + t);
+	r->check = qr_check(model->q, &why);
+	snprintf(r->check_why, sizeof(r->check_why), "%s", why.text);
+	if (map_model(model, r) < 0 || map_machine(m, r) < 0) {
+		snprintf(r->why, sizeof(r->why), "no memory for the maps");
+		return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replay/replay.h - a recorded machine, played again on a model of it
+ *
+ * The steps, each a file:
+ *
+ *	scan.c		one pass over the events: what they tell of the time before them (which frames were
+ *			in use as blocks of which order, which waited in which CPU's cache)
+ *	types.c		which pageblock was of which migratetype: only the counts are recorded, the rest is
+ *			fitted to what is known
+ *	model.c		an instance of Quire in the state of the machine at the first event
+ *	play.c		each event on its CPU, in order, at its time
+ *	outcome.c	the model's end beside the machine's
+ *
+ * A recorded frame and the model's frame for it are two things: the model decides by itself where an
+ * allocation goes.  A map from the one to the other turns recorded frees into the model's.
+ */
+#ifndef QUIRE_REPLAY_REPLAY_H
+#define QUIRE_REPLAY_REPLAY_H
+
+#include "../trace/qtrace.h"
+#include "../trace/state.h"
+#include <quire/inspect.h>
+
+#define REPLAY_ORDERS QR_NR_PAGE_ORDERS
+
+/* Why an event could not be played as it was recorded. */
+enum replay_cause {
+	REPLAY_FREE_UNKNOWN, /* free of a frame that was free, as far as anybody knows */
+	REPLAY_FREE_OUTSIDE, /* free of a frame outside the machine */
+	REPLAY_ALLOC_TWICE, /* allocation of a frame whose free was not recorded: freed first */
+	REPLAY_ALLOC_OUTSIDE, /* allocation of a frame outside the machine */
+	REPLAY_MODEL_FULL, /* the model had no memory where the machine had */
+	REPLAY_BAD_ORDER, /* of an order this build of Quire does not have */
+	REPLAY_BAD_GFP, /* a mask that Quire refuses */
+	REPLAY_NR_CAUSES
+};
+
+/* "free_unknown", ...; and a sentence. */
+const char *replay_cause_name(enum replay_cause cause);
+const char *replay_cause_text(enum replay_cause cause);
+
+struct replay_setting {
+	enum qr_tunable tunable;
+	int64_t value;
+};
+
+struct replay_config {
+	const char *engine; /* NULL: list */
+	struct replay_setting settings[QR_NR_TUNABLES];
+	unsigned nr_settings;
+	unsigned nr_cpus; /* 0: as recorded; fewer: recorded CPUs are folded */
+	unsigned nr_samples; /* of the series; 0: 400 */
+	/* Called now and then; false ends the replay early. */
+	bool (*progress)(void *arg, uint64_t done, uint64_t all);
+	void *progress_arg;
+};
+
+/* The recorded machine, read once and used by any number of replays. */
+struct replay_machine {
+	struct qtrace *trace; /* the caller's */
+	struct state before, after;
+	bool has_after;
+	struct frame_map frames; /* before */
+	struct frame_map frames_after;
+	bool has_frames_after;
+	uint64_t nr_frames; /* frames.nr, rounded up to pageblocks */
+	uint8_t *initial_order; /* at the first frame of a block in use at the start: order + 1 */
+	uint8_t *
+		block_type; /* of each pageblock, enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
+	struct replay_cached *cached; /* frames that waited in caches at the start, by first use */
+	uint64_t nr_cached;
+	uint64_t type_mismatch; /* pageblocks whose type the counts demanded against the evidence */
+	unsigned nr_cpus;
+	char why[256];
+};
+
+struct replay_cached {
+	qr_pfn_t pfn;
+	uint16_t cpu;
+	uint8_t order;
+	bool drained; /* it left by a drain: it was at the cold end */
+};
+
+struct replay_sample {
+	uint64_t time_ns;
+	uint64_t nr_events;
+	uint64_t free_pages;
+	uint64_t free_2m; /* wholly free pageblocks */
+	uint64_t order_blocks[REPLAY_ORDERS]; /* of all zones */
+	uint64_t pcp_pages;
+};
+
+struct replay_zone_end {
+	int nid;
+	enum qr_zone_type type;
+	uint64_t model_free, machine_free;
+	uint64_t start_model_free, start_machine_free; /* before the first event */
+	uint64_t model_pcp, machine_pcp;
+	uint64_t model_2m, machine_2m;
+	uint64_t start_2m;
+	uint64_t model_blocks[REPLAY_ORDERS], machine_blocks[REPLAY_ORDERS];
+	uint64_t start_blocks[REPLAY_ORDERS]; /* the model's */
+	uint64_t model_types[QR_MIGRATE_TYPES], machine_types[QR_MIGRATE_TYPES];
+	int fragindex, unusable; /* of order 9, the model's; thousandths */
+	uint64_t managed;
+};
+
+/* What a pageblock held, for the maps. */
+struct replay_block {
+	uint8_t type; /* enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
+	uint8_t fill; /* pages in use, in 1/255 of those present */
+};
+
+struct replay_result {
+	char engine[16];
+	struct replay_setting settings[QR_NR_TUNABLES];
+	unsigned nr_settings;
+	bool interrupted;
+
+	uint64_t nr_events, nr_played;
+	double seconds; /* of real time, for the events alone */
+	uint64_t nr_kind[TRACE_NR_KINDS];
+	uint64_t unplaced[REPLAY_NR_CAUSES];
+	uint64_t nr_lost;
+	uint64_t allocs[REPLAY_ORDERS][QR_MIGRATE_TYPES]; /* by order and type */
+	uint64_t frees[REPLAY_ORDERS];
+	uint64_t zone_allocs[QR_NR_ZONES]; /* pages, as pgalloc counts them */
+	uint64_t frames_differ; /* allocations the model placed elsewhere than the machine */
+	uint64_t splits; /* blocks freed in parts */
+
+	uint64_t machine_fallbacks, machine_claims; /* recorded mm_page_alloc_extfrag */
+	uint64_t model_fallbacks, model_claims;
+	uint64_t machine_drains, model_drains; /* pages */
+	struct qr_alloc_stats stats; /* of the model, from the first event on */
+	uint64_t stages[QR_NR_SLOW_STAGES];
+
+	struct replay_sample *samples;
+	unsigned nr_samples;
+	struct replay_zone_end *zones;
+	unsigned nr_zones;
+	struct replay_block *map_before, *map_after,
+		*map_machine; /* by pageblock; the last may be NULL */
+	uint64_t nr_blocks;
+
+	struct {
+		uint64_t model, machine;
+	} free_pages, free_2m, pcp_pages, start_free_pages, start_2m;
+	uint64_t model_bytes; /* resident, beyond the page records */
+	unsigned check; /* what qr_check() said at the end; 0: clean */
+	char check_why[192];
+	char why[256];
+};
+
+/* Machine: 0, or a negative errno with .why. */
+int replay_machine_read(struct replay_machine *m, struct qtrace *trace);
+void replay_machine_free(struct replay_machine *m);
+
+/* One replay.  0, or a negative errno with result->why.  The trace is rewound first. */
+int replay_run(const struct replay_machine *m, const struct replay_config *config,
+	       struct replay_result *result);
+void replay_result_free(struct replay_result *result);
+
+/* A model: an instance in the machine's first state.  Used by replay_run() and by `quire show`. */
+struct model {
+	struct quire *q;
+	void *memory;
+	size_t memory_size;
+	const struct replay_machine *machine;
+	unsigned nr_cpus;
+	/* What the platform's hooks answer. */
+	unsigned cpu;
+	uint64_t now_ns, run_by_ns;
+	uint32_t *frame; /* recorded pfn -> the model's; MODEL_NONE: free */
+	uint8_t *order; /* of the block that begins at this recorded pfn */
+	uint64_t nr_warnings;
+	char last_warning[160];
+	char why[256];
+};
+
+#define MODEL_NONE UINT32_MAX
+
+int model_build(struct model *model, const struct replay_machine *m,
+		const struct replay_config *config);
+void model_free(struct model *model);
+/* Move the clock, and do what falls due. */
+void model_clock(struct model *model, uint64_t time_ns);
+
+/* The steps of replay_machine_read(). */
+int replay_scan(struct replay_machine *m);
+int replay_fit_types(struct replay_machine *m);
+
+/* outcome.c: fill in the result's end from the model; and take a map of its pageblocks. */
+int replay_outcome(const struct replay_machine *m, struct model *model, struct replay_result *r);
+int replay_start(const struct replay_machine *m, struct model *model, struct replay_result *r);
+
+#endif /* QUIRE_REPLAY_REPLAY_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replay_json.c - a replay as JSON; quire-replay(1) documents the fields
+ */
+#include "replay_report.h"
+
+static json_t *pair(uint64_t model, uint64_t machine, bool known)
+{
+	json_t *object = json_object();
+
+	json_put_number(object, "model", model);
+	json_put(object, "machine", known ? json_integer((json_int_t)machine) : json_null());
+	return object;
+}
+
+static json_t *orders(const struct replay_result *r, bool known)
+{
+	json_t *rows = json_array();
+
+	for (unsigned z = 0; z < r->nr_zones; z++) {
+		for (unsigned o = 0; o < REPLAY_ORDERS; o++) {
+			json_t *row = pair(r->zones[z].model_blocks[o],
+					   r->zones[z].machine_blocks[o], known);
+
+			json_put(row, "node", json_integer(r->zones[z].nid));
+			json_put_text(row, "zone", qr_zone_type_name(r->zones[z].type));
+			json_put_number(row, "order", o);
+			json_array_append_new(rows, row);
+		}
+	}
+	return rows;
+}
+
+static json_t *end(const struct replay_machine *m, const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	json_put(object, "free_pages",
+		 pair(r->free_pages.model, r->free_pages.machine, m->has_after));
+	json_put(object, "free_2m", pair(r->free_2m.model, r->free_2m.machine, m->has_after));
+	json_put(object, "pcp_pages", pair(r->pcp_pages.model, r->pcp_pages.machine, m->has_after));
+	json_put(object, "orders", orders(r, m->has_after));
+	return object;
+}
+
+static json_t *start(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	json_put(object, "free_pages",
+		 pair(r->start_free_pages.model, r->start_free_pages.machine, true));
+	json_put(object, "free_2m", pair(r->start_2m.model, r->start_2m.machine, true));
+	return object;
+}
+
+static json_t *series(const struct replay_result *r)
+{
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; i < r->nr_samples; i++) {
+		const struct replay_sample *s = &r->samples[i];
+		json_t *row = json_object();
+
+		json_put_real(row, "time", (double)(s->time_ns - r->samples[0].time_ns) / 1e9);
+		json_put_number(row, "events", s->nr_events);
+		json_put_number(row, "free_pages", s->free_pages);
+		json_put_number(row, "free_2m", s->free_2m);
+		json_put_number(row, "pcp_pages", s->pcp_pages);
+		json_put(row, "orders", json_numbers(s->order_blocks, REPLAY_ORDERS));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *unplaced(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++)
+		json_put_number(object, replay_cause_name(c), r->unplaced[c]);
+	return object;
+}
+
+json_t *replay_json(const struct replay_machine *m, const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	json_put_text(object, "label", replay_label(r).text);
+	json_put_text(object, "engine", r->engine);
+	json_put_number(object, "events", r->nr_events);
+	json_put_real(object, "seconds", r->seconds);
+	json_put_real(object, "events_per_second",
+		      (double)r->nr_events / (r->seconds > 0 ? r->seconds : 1));
+	json_put_number(object, "lost", r->nr_lost);
+	json_put(object, "unplaced", unplaced(r));
+	json_put(object, "fallbacks", pair(r->model_fallbacks, r->machine_fallbacks, true));
+	json_put(object, "claims", pair(r->model_claims, r->machine_claims, true));
+	json_put(object, "drained_pages", pair(r->model_drains, r->machine_drains, true));
+	json_put_number(object, "pcp_hits", r->stats.pcp_hits);
+	json_put_number(object, "slowpath", r->stats.slowpath);
+	json_put(object, "start", start(r));
+	json_put(object, "end", end(m, r));
+	json_put(object, "series", series(r));
+	return object;
+}

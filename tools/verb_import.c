@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_import.c - `quire import`: other recorders' files become .qtrace
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "cli.h"
+#include "json.h"
+#include "term.h"
+#include "text.h"
+#include "trace/import.h"
+#include "trace/record.h"
+#include "verbs.h"
+
+enum { IMPORT_VERSION = 1, INPUT_SIZE = 1 << 17 };
+
+struct import {
+	const char *input; /* NULL: standard input */
+	const char *output, *state;
+	uint64_t level;
+	bool force, json, quiet;
+};
+
+static bool output_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct import *)into)->output = value;
+	return true;
+}
+
+static bool state_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct import *)into)->state = value;
+	return true;
+}
+
+static bool level_take(struct cli *cli, void *into, const char *value)
+{
+	return cli_number(cli, value, 1, 19, &((struct import *)into)->level);
+}
+
+static bool force_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct import *)into)->force = true;
+}
+
+static bool json_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct import *)into)->json = true;
+}
+
+static bool quiet_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct import *)into)->quiet = true;
+}
+
+static bool operand_take(struct cli *cli, void *into, const char *value)
+{
+	struct import *import = into;
+
+	if (import->input)
+		return cli_error(cli, "'%s' is too much: there is one input at a time", value);
+	import->input = value;
+	return true;
+}
+
+static const struct cli_option options[] = {
+	{"output", "FILE", output_take, "the .qtrace to write (also -o)"},
+	{"state", "DIR", state_take,
+	 "saved /proc files: buddyinfo.before, zoneinfo.after,\n"
+	 "kpageflags.before.zst, sysctl, ..."},
+	{"level", "N", level_take, "of compression, 1..19; default 9"},
+	{"force", NULL, force_take, "replace an existing file"},
+	{"json", NULL, json_take, "print JSON; quire-import(1) describes it"},
+	{"quiet", NULL, quiet_take, "no progress line"},
+	{NULL, NULL, NULL, NULL},
+};
+
+/* Bytes of a file, unpacked if need be ----------------------------------------------------- */
+
+struct input {
+	int fd;
+	bool packed, ended;
+	bool in_frame; /* of packed bytes: the frame has not come to its end */
+	ZSTD_DStream *zstd;
+	ZSTD_inBuffer in;
+	char *buf;
+	size_t held, at; /* bytes of buf that were read ahead, to look at the first ones */
+};
+
+static ssize_t read_some(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static long read_packed(struct input *input, void *buf, size_t size)
+{
+	ZSTD_outBuffer out = {.dst = buf, .size = size};
+
+	while (!out.pos) {
+		size_t left;
+
+		if (input->in.pos == input->in.size && !input->ended) {
+			ssize_t n = read_some(input->fd, input->buf, INPUT_SIZE);
+
+			if (n < 0)
+				return n;
+			input->ended = n == 0;
+			input->in = (ZSTD_inBuffer){.src = input->buf, .size = (size_t)n};
+		}
+		if (input->in.pos == input->in.size && input->ended && !input->in_frame)
+			return 0;
+		left = ZSTD_decompressStream(input->zstd, &out, &input->in);
+		if (ZSTD_isError(left) || (input->ended && !out.pos))
+			return -EINVAL;
+		input->in_frame = left != 0;
+	}
+	return (long)out.pos;
+}
+
+static long input_read(void *arg, void *buf, size_t size)
+{
+	struct input *input = arg;
+	size_t n = input->held - input->at;
+
+	if (input->packed)
+		return read_packed(input, buf, size);
+	if (!n)
+		return (long)read_some(input->fd, buf, size);
+	if (n > size)
+		n = size;
+	memcpy(buf, input->buf + input->at, n);
+	input->at += n;
+	return (long)n;
+}
+
+static bool input_open(struct input *input, const char *path)
+{
+	static const unsigned char zstd_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
+
+	input->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	input->buf = malloc(INPUT_SIZE);
+	if (input->fd < 0 || !input->buf)
+		return false;
+	while (input->held < 16) {
+		ssize_t n =
+			read_some(input->fd, input->buf + input->held, INPUT_SIZE - input->held);
+
+		if (n < 0) {
+			errno = (int)-n;
+			return false;
+		}
+		if (!n)
+			break;
+		input->held += (size_t)n;
+	}
+	input->packed = input->held >= 4 && memcmp(input->buf, zstd_magic, 4) == 0;
+	if (input->packed) {
+		input->zstd = ZSTD_createDStream();
+		input->in = (ZSTD_inBuffer){.src = input->buf, .size = input->held};
+	}
+	return !input->packed || input->zstd;
+}
+
+static void input_close(struct input *input)
+{
+	if (input->fd > STDIN_FILENO)
+		close(input->fd);
+	ZSTD_freeDStream(input->zstd);
+	free(input->buf);
+}
+
+static bool is_trace_dat(const struct input *input)
+{
+	return input->held >= 10 && memcmp(input->buf, "\x17\x08\x44tracing", 10) == 0;
+}
+
+/* The report ------------------------------------------------------------------------------- */
+
+static void warn(const struct import_stats *stats)
+{
+	if (stats->nr_unread)
+		fprintf(stderr,
+			"quire import: warning: %" PRIu64
+			" lines were not understood, the first is "
+			"line %" PRIu64 ": %s\n",
+			stats->nr_unread, stats->first_unread_line, stats->first_unread);
+	if (stats->nr_lost)
+		fprintf(stderr,
+			"quire import: warning: the recorder lost %" PRIu64
+			" events; record with larger buffers\n",
+			stats->nr_lost);
+	if (stats->nr_unknown_gfp)
+		fprintf(stderr,
+			"quire import: warning: %" PRIu64
+			" gfp flags are unknown here and left out, "
+			"the first is %s\n",
+			stats->nr_unknown_gfp, stats->first_unknown_gfp);
+}
+
+static int report(const struct import *import, const struct import_stats *stats,
+		  const struct qtrace_totals *totals, unsigned nr_files, double seconds)
+{
+	json_t *document;
+
+	warn(stats);
+	if (totals->nr_backward)
+		fprintf(stderr,
+			"quire import: warning: time runs backwards at %" PRIu64 " events\n",
+			totals->nr_backward);
+	if (!import->json) {
+		printf("%s: %s events, %s bytes (%.2f bytes an event), %u state files; %s lines in "
+		       "%.2f s\n",
+		       import->output, text_grouped(totals->nr_events).text,
+		       text_grouped(totals->bytes).text,
+		       totals->nr_events ? (double)totals->event_bytes / (double)totals->nr_events
+					 : 0.0,
+		       nr_files, text_grouped(stats->nr_lines).text, seconds);
+		return EXIT_GOOD;
+	}
+	document = json_document("quire-import", IMPORT_VERSION);
+	json_put_text(document, "file", import->output);
+	json_put_number(document, "events", totals->nr_events);
+	json_put_number(document, "bytes", totals->bytes);
+	json_put_number(document, "event_bytes", totals->event_bytes);
+	json_put_number(document, "state_files", nr_files);
+	json_put_number(document, "lines", stats->nr_lines);
+	json_put_number(document, "skipped", stats->nr_skipped);
+	json_put_number(document, "unread", stats->nr_unread);
+	json_put_number(document, "lost", stats->nr_lost);
+	json_put_number(document, "unknown_gfp", stats->nr_unknown_gfp);
+	json_put_number(document, "backward", totals->nr_backward);
+	json_put_real(document, "seconds", seconds);
+	return json_finish(document) ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* All of it -------------------------------------------------------------------------------- */
+
+static void on_progress(void *arg, const struct import_stats *stats)
+{
+	struct progress *progress = arg;
+
+	if (progress_due(progress, term_clock()))
+		progress_show(progress, "%s lines", text_grouped(stats->nr_lines).text);
+}
+
+static int import_events(struct cli *cli, const struct import *import, struct input *input,
+			 struct qtrace_writer *w, struct import_stats *stats)
+{
+	struct progress progress = progress_begin(stderr, import->quiet);
+	struct import_source source = {.read = input_read, .arg = input};
+	char why[256] = "";
+	int error;
+
+	source.name = import->input ? import->input : "standard input";
+	if (is_trace_dat(input) && !import->input) {
+		cli_error(cli, "a trace.dat cannot come through a pipe; name the file");
+		return EXIT_INPUT;
+	}
+	if (is_trace_dat(input))
+		error = import_trace_dat(import->input, w, stats, on_progress, &progress, why);
+	else
+		error = import_text(&source, w, stats, on_progress, &progress, why);
+	progress_clear(&progress);
+	if (!error && qtrace_writer_totals(w)->nr_events)
+		return EXIT_GOOD;
+	if (!error)
+		cli_error(cli,
+			  "%s: has no page event that could be read; it should be the text of perf "
+			  "script, or a trace.dat",
+			  source.name);
+	else if (error == -EINVAL && input->packed)
+		cli_error(cli, "%s: is cut off or damaged: zstd cannot unpack it", source.name);
+	else
+		cli_error(cli, "%s", why);
+	return error == -ENOSPC || error == -ENOMEM ? EXIT_LACKING : EXIT_INPUT;
+}
+
+static int import_all(struct cli *cli, const struct import *import, struct input *input)
+{
+	struct qtrace_options how = {.level = (int)import->level, .overwrite = import->force};
+	struct import_stats stats = {0};
+	struct qtrace_totals totals;
+	struct qtrace_writer *w;
+	double start = term_clock();
+	unsigned nr_files = 0;
+	char why[256];
+	int code = EXIT_GOOD;
+
+	if (qtrace_create(import->output, &how, &w, why) < 0) {
+		cli_error(cli, "%s", why);
+		return EXIT_LACKING;
+	}
+	if (import->state && import_state(w, import->state, &nr_files, why) < 0) {
+		cli_error(cli, "%s", why);
+		code = EXIT_INPUT;
+	}
+	if (code == EXIT_GOOD)
+		code = import_events(cli, import, input, w, &stats);
+	if (code != EXIT_GOOD) {
+		qtrace_abort(w);
+		return code;
+	}
+	if (qtrace_finish(w, &totals, why) < 0) {
+		cli_error(cli, "%s", why);
+		return EXIT_LACKING;
+	}
+	return report(import, &stats, &totals, nr_files, term_clock() - start);
+}
+
+static int run(struct cli *cli)
+{
+	struct import import = {0};
+	struct input input = {.fd = -1};
+	int code = cli_parse(cli, &import);
+
+	if (code >= 0)
+		return code;
+	if (!import.output) {
+		cli_error(cli, "--output FILE is missing: what is to be written?");
+		return EXIT_USAGE;
+	}
+	if (import.input && strcmp(import.input, "-") == 0)
+		import.input = NULL;
+	if (input_open(&input, import.input)) {
+		code = import_all(cli, &import, &input);
+	} else {
+		cli_error(cli, "%s: %s", import.input ? import.input : "standard input",
+			  strerror(errno));
+		code = EXIT_INPUT;
+	}
+	input_close(&input);
+	return code;
+}
+
+const struct verb verb_import = {
+	.name = "import",
+	.summary = "make a .qtrace of what perf or trace-cmd recorded",
+	.operands = "[INPUT]",
+	.description =
+		"Reads the text of `perf script` (or of ftrace's trace file), plain or packed by\n"
+		"zstd, from INPUT or standard input; or a trace.dat of trace-cmd.  The events are\n"
+		"kmem:mm_page_alloc, mm_page_free, mm_page_alloc_extfrag and mm_page_pcpu_drain;\n"
+		"others are passed over.  A replay also needs the machine's state before (and, to\n"
+		"compare with, after) the recording: --state names a directory with it.",
+	.examples = "  perf script | quire import -o my.qtrace --state saved/\n"
+		    "  quire import -o my.qtrace --state saved/ events.txt.zst",
+	.options = options,
+	.operand = operand_take,
+	.run = run,
+};

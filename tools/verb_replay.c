@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_replay.c - `quire replay`: a recorded machine, under the same or other settings
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "replay_report.h"
+#include "settings.h"
+#include "term.h"
+#include "text.h"
+#include "verbs.h"
+
+enum { MAX_RUNS = 8 };
+
+struct replay {
+	const char *path;
+	const char *engines[MAX_RUNS];
+	unsigned nr_engines;
+	struct setting_list settings;
+	uint64_t cpus;
+	unsigned color;
+	bool json, quiet;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static bool engine_take(struct cli *cli, void *into, const char *value)
+{
+	struct replay *replay = into;
+	const char *names[MAX_RUNS + 1] = {NULL};
+	unsigned which;
+
+	for (unsigned i = 0; i < MAX_RUNS && qr_engine_name(i); i++)
+		names[i] = qr_engine_name(i);
+	if (!cli_word(cli, value, names, &which))
+		return false;
+	if (replay->nr_engines == MAX_RUNS)
+		return cli_error(cli, "at most %d engines can be compared", MAX_RUNS);
+	replay->engines[replay->nr_engines++] = names[which];
+	return true;
+}
+
+static bool set_take(struct cli *cli, void *into, const char *value)
+{
+	return setting_list_take(cli, &((struct replay *)into)->settings, value);
+}
+
+static bool cpus_take(struct cli *cli, void *into, const char *value)
+{
+	return cli_number(cli, value, 1, QR_MAX_CPUS, &((struct replay *)into)->cpus);
+}
+
+static bool color_take(struct cli *cli, void *into, const char *value)
+{
+	return cli_word(cli, value, term_when_words, &((struct replay *)into)->color);
+}
+
+static bool json_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct replay *)into)->json = true;
+}
+
+static bool quiet_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct replay *)into)->quiet = true;
+}
+
+static bool operand_take(struct cli *cli, void *into, const char *value)
+{
+	struct replay *replay = into;
+
+	if (replay->path)
+		return cli_error(cli, "'%s' is too much: there is one trace at a time", value);
+	replay->path = value;
+	return true;
+}
+
+static const struct cli_option options[] = {
+	{"engine", "NAME", engine_take,
+	 "list (Linux's own way, the default) or bitmap; given\n"
+	 "several times, the replays are compared"},
+	{"set", "TUNABLE=VALUE", set_take, "after the recorded sysctls; any number of times"},
+	{"cpus", "N", cpus_take, "CPUs of the model; default as recorded"},
+	{"color", "WHEN", color_take, "auto, always or never"},
+	{"json", NULL, json_take, "print JSON; quire-replay(1) describes it"},
+	{"quiet", NULL, quiet_take, "no progress line"},
+	{NULL, NULL, NULL, NULL},
+};
+
+static bool on_progress(void *arg, uint64_t done, uint64_t all)
+{
+	struct progress *progress = arg;
+
+	if (progress_due(progress, term_clock()))
+		progress_show(progress, "%s of %s events", text_grouped(done).text,
+			      text_grouped(all).text);
+	return !interrupted;
+}
+
+/* Only scalars make sense for the model; the others have no effect on a replay. */
+static bool config_settings(const struct cli *cli, const struct replay *replay,
+			    struct replay_config *config)
+{
+	for (unsigned i = 0; i < replay->settings.nr; i++) {
+		const struct setting *s = &replay->settings.settings[i];
+
+		if (!qr_tunable_info(s->which)->scalar || !qr_tunable_info(s->which)->readable)
+			return cli_error(cli, "--set: %s cannot be set for a replay",
+					 qr_tunable_info(s->which)->name);
+		if (config->nr_settings == QR_NR_TUNABLES)
+			return cli_error(cli, "--set: at most %d tunables", QR_NR_TUNABLES);
+		config->settings[config->nr_settings].tunable = s->which;
+		config->settings[config->nr_settings++].value = s->value;
+	}
+	return true;
+}
+
+static int run_one(const struct replay *replay, const struct replay_machine *m, const char *engine,
+		   struct replay_config config, struct replay_result *result)
+{
+	struct progress progress = progress_begin(stderr, replay->quiet);
+	int error;
+
+	config.engine = engine;
+	config.nr_cpus = (unsigned)replay->cpus;
+	config.progress = on_progress;
+	config.progress_arg = &progress;
+	error = replay_run(m, &config, result);
+	progress_clear(&progress);
+	return error;
+}
+
+static int print_all(const struct replay *replay, const struct replay_machine *m,
+		     const struct replay_result *results, unsigned nr)
+{
+	struct term term = term_of(stdout, (enum term_when)replay->color);
+	json_t *document, *runs;
+
+	if (!replay->json) {
+		replay_print(m, &results[0], &term);
+		if (nr > 1)
+			replay_compare_print(results, nr, &term);
+		return EXIT_GOOD;
+	}
+	document = json_document("quire-replay", REPLAY_VERSION);
+	json_put_text(document, "file", replay->path);
+	runs = replay_json(m, &results[0]);
+	json_object_update(document, runs);
+	json_decref(runs);
+	if (nr > 1) {
+		runs = json_array();
+		for (unsigned i = 0; i < nr; i++)
+			json_array_append_new(runs, replay_json(m, &results[i]));
+		json_put(document, "runs", runs);
+	}
+	return json_finish(document) ? EXIT_GOOD : EXIT_FAILED;
+}
+
+static int replay_all(struct cli *cli, struct replay *replay, struct replay_machine *m)
+{
+	struct replay_result results[MAX_RUNS];
+	struct replay_config config = {0};
+	unsigned nr = 0;
+	int code = EXIT_GOOD;
+
+	if (!replay->nr_engines)
+		replay->engines[replay->nr_engines++] = "list";
+	if (!config_settings(cli, replay, &config))
+		return EXIT_USAGE;
+	while (code == EXIT_GOOD && nr < replay->nr_engines && !interrupted) {
+		int error = run_one(replay, m, replay->engines[nr], config, &results[nr]);
+
+		if (error < 0) {
+			cli_error(cli, "%s", results[nr].why);
+			code = error == -ENOMEM ? EXIT_LACKING : EXIT_INPUT;
+		} else if (results[nr].check) {
+			code = EXIT_FAILED;
+		}
+		nr++;
+	}
+	if (nr && (code == EXIT_GOOD || code == EXIT_FAILED)) {
+		int printed = print_all(replay, m, results, nr);
+
+		code = code == EXIT_GOOD ? printed : code;
+	}
+	for (unsigned i = 0; i < nr; i++)
+		replay_result_free(&results[i]);
+	return interrupted ? EXIT_INTERRUPTED : code;
+}
+
+static int replay_file(struct cli *cli, struct replay *replay)
+{
+	struct replay_machine machine = {0};
+	struct qtrace trace;
+	int code = EXIT_INPUT;
+
+	if (qtrace_open(replay->path, &trace) < 0) {
+		cli_error(cli, "%s", trace.why);
+	} else {
+		if (trace.truncated)
+			fprintf(stderr, "quire replay: warning: %s\n", trace.why);
+		if (replay_machine_read(&machine, &trace) < 0)
+			cli_error(cli, "%s: %s", replay->path, machine.why);
+		else
+			code = replay_all(cli, replay, &machine);
+		replay_machine_free(&machine);
+	}
+	qtrace_close(&trace);
+	return code;
+}
+
+static int run(struct cli *cli)
+{
+	struct replay replay = {0};
+	struct sigaction action = {.sa_handler = on_signal};
+	int code = cli_parse(cli, &replay);
+
+	if (code < 0 && !replay.path) {
+		cli_error(cli, "which .qtrace?  make one with quire record or quire import");
+		code = EXIT_USAGE;
+	}
+	if (code < 0) {
+		sigaction(SIGINT, &action, NULL);
+		code = replay_file(cli, &replay);
+	}
+	setting_list_free(&replay.settings);
+	return code;
+}
+
+const struct verb verb_replay = {
+	.name = "replay",
+	.summary = "play a recorded machine's page traffic again, under other settings too",
+	.operands = "FILE",
+	.description =
+		"Builds the machine of the recording in the state it had, plays every allocation and\n"
+		"free on its CPU in order, and tells what became of the memory: free blocks, 2 MiB\n"
+		"blocks over time, fallbacks, how the caches did; and how far the end lies from the\n"
+		"real machine's.",
+	.examples = "  quire replay my.qtrace\n"
+		    "  quire replay --engine list --engine bitmap my.qtrace\n"
+		    "  quire replay --set watermark_scale_factor=200 --json my.qtrace",
+	.options = options,
+	.operand = operand_take,
+	.run = run,
+};
