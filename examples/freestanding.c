@@ -4,8 +4,8 @@
  *
  * This links with libquire-core.a alone.  A static array plays the RAM; the loader's memory map
  * says that its first 2 MiB hold the kernel itself.  Everything the core asks of the ground it
- * stands on is in struct qr_platform, and what a platform does not have stays NULL.  printf() stands in for
- * the kernel's console: the core needs no libc.
+ * stands on is in struct qr_platform, and what a platform does not have stays NULL.  printf()
+ * stands in for the kernel's console: the core needs no libc.
  */
 #include <quire/inspect.h>
 #include <quire/page_alloc.h>

@@ -5,8 +5,8 @@
  * Each thread is a worker that holds blocks of pages.  It knows what it wrote into them, and a
  * table of owners, one byte for each frame, knows who holds what: a frame that is handed out twice
  * is seen even when there is no memory behind it.  Blocks go from worker to worker through inboxes,
- * so that many are freed on another CPU than they came from.  Some pages lie in a cache that all share,
- * which is what there is to reclaim.
+ * so that many are freed on another CPU than they came from.  Some pages lie in a cache that all
+ * share, which is what there is to reclaim.
  *
  * Locks: none of the tool's locks is held while the instance is called, so each of its callbacks
  * may take any of them.

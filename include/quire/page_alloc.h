@@ -154,8 +154,8 @@ QR_API int qr_split_page(struct quire *q, struct qr_page *page, unsigned order);
 /* A reserved page that is no longer needed (boot data) joins the allocator. */
 QR_API int qr_free_reserved_page(struct quire *q, qr_pfn_t pfn);
 /*
- * A balloon or such takes pages out of what the watermarks are computed from, or brings back what it
- * took.  0, or QR_EINVAL: not a page of this instance, or more than there is, or was taken.
+ * A balloon or such takes pages out of what the watermarks are computed from, or brings back what
+ * it took.  0, or QR_EINVAL: not a page of this instance, or more than there is, or was taken.
  */
 QR_API int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, int64_t delta);
 /* A reserved, pageblock-aligned pageblock becomes CMA memory: lent to movable allocations. */
@@ -165,8 +165,8 @@ QR_API int qr_init_cma_reserved_pageblock(struct quire *q, qr_pfn_t pfn);
 
 /*
  * Take exactly the frames [pfn, pfn + 2^order), as a plain block with one reference: for whoever
- * takes over a machine whose frames are in use already, or must have a certain place.  Watermarks do
- * not count.  gfp may say ZERO or COMP; the rest of it is only remembered by page owner.
+ * takes over a machine whose frames are in use already, or must have a certain place.  Watermarks
+ * do not count.  gfp may say ZERO or COMP; the rest of it is only remembered by page owner.
  *
  * Returns 0 and sets *page, or
  *	QR_EINVAL	pfn is not a multiple of 2^order, or not all of it is memory of one zone;
@@ -328,8 +328,8 @@ struct qr_reclaim_ops {
 				   const struct qr_reclaim_request *req);
 
 	/*
-	 * Compact for this request (order > 0).  May leave in *captured a block of that order for it:
-	 * one allocated in the ordinary way, which is freed so that the request can take it.
+	 * Compact for this request (order > 0).  May leave in *captured a block of that order for
+	 * it:  one allocated in the ordinary way, which is freed so that the request can take it.
 	 */
 	enum qr_compact_result (*direct_compact)(void *ctx, struct quire *q,
 						 const struct qr_reclaim_request *req,

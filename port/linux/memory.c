@@ -186,9 +186,9 @@ static int metadata_open(struct qr_linux_pool *pool, struct qr_error_text *why)
 				     pool->metadata_size >> 20, strerror(errno));
 	pool->metadata = map;
 	/*
-	 * Creating an instance touches one record in each block of the highest order, here and there.
-	 * Where the host gives huge pages unasked, that would bring in all of the metadata: for 1
-	 * TiB of memory, 8 GiB in 10 s instead of 1 GiB in 1 s.
+	 * Creating an instance touches one record in each block of the highest order, here and
+	 * there.  Where the host gives huge pages unasked, that would bring in all of the metadata:
+	 * for 1 TiB of memory, 8 GiB in 10 s instead of 1 GiB in 1 s.
 	 */
 	madvise(map, pool->metadata_size, MADV_NOHUGEPAGE);
 	madvise(map, pool->metadata_size, MADV_DONTFORK);

@@ -84,7 +84,10 @@ struct qr_allocator {
 	bool has_address; /* c: the platform can reach the bytes of pages */
 	_Atomic bool initialised; /* a: the first release of memory is over */
 	uint64_t cpu_cache_bytes; /* c */
-	/* c: by the low five bits of gfp, the highest zone; QR_NR_ZONES: these bits exclude each other */
+	/*
+	 * c: by the low five bits of gfp, the highest zone; QR_NR_ZONES: these bits exclude each
+	 * other
+	 */
 	uint8_t gfp_zone[32];
 	_Atomic uint64_t il_next; /* a: turns of interleaving callers that have no task record */
 
@@ -211,8 +214,8 @@ bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned 
 /* page_alloc.c ----------------------------------------------------------------------------- */
 
 /*
- * A whole allocation, slow path and charging included, near a node that exists; @task is the caller.
- * A failure is not yet counted: the caller may have another idea.
+ * A whole allocation, slow path and charging included, near a node that exists; @task is the
+ * caller.  A failure is not yet counted: the caller may have another idea.
  */
 struct qr_page *qr__alloc_near(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order, int nid,
 			       const qr_nodemask_t *nodemask, struct qr_task *task);

@@ -3,9 +3,9 @@
  * alloc/bulk.c - many single pages at once
  *
  * A bulk request takes its pages from one zone, through one hold of this CPU's cache for each
- * handful, so that the cost of looking for a zone is paid once.  It is a help, not a promise: it never
- * waits, and stops when the zone runs short.  What makes it certain that callers get on at all is the
- * fallback to exactly one ordinary allocation, whenever the quick way yields nothing.
+ * handful, so that the cost of looking for a zone is paid once.  It is a help, not a promise: it
+ * never waits, and stops when the zone runs short.  What makes it certain that callers get on at
+ * all is the fallback to exactly one ordinary allocation, whenever the quick way yields nothing.
  *
  * pages[] may hold pages already; only its NULL slots are filled.  The result counts how many slots
  * from the start on hold a page: a caller who needs more goes on from there.

@@ -2,9 +2,9 @@
 /*
  * alloc/exact.c - blocks cut to size, blocks cut apart, and blocks by address
  *
- * Frames come in powers of two.  An exact allocation takes the next larger block, makes single pages
- * of the part that was asked for and frees the surplus at once, to the cold ends of the lists: it is
- * what is left of a block that was just broken, and likely to be joined again.
+ * Frames come in powers of two.  An exact allocation takes the next larger block, makes single
+ * pages of the part that was asked for and frees the surplus at once, to the cold ends of the
+ * lists: it is what is left of a block that was just broken, and likely to be joined again.
  */
 #include "allocator.h"
 

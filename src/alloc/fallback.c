@@ -4,13 +4,14 @@
  *
  * Theory of operation
  * -------------------
- * When the lists of a request's own type are empty, it may take from another type's.  Each time that
- * mixes two types in one pageblock, one more pageblock may become impossible to empty, and huge
- * pages get scarcer.  So the damage is kept in few places:
+ * When the lists of a request's own type are empty, it may take from another type's.  Each time
+ * that mixes two types in one pageblock, one more pageblock may become impossible to empty, and
+ * huge pages get scarcer.  So the damage is kept in few places:
  *
  *   - Borrow the largest block there is.  What remains of it serves the next requests of the type,
  *     which then need not break into yet another pageblock.
- *   - If all that is in use in the pageblock would feel as well under the new type, or most of it is
+ *   - If all that is in use in the pageblock would feel as well under the new type, or most of it
+ *   is
  *     free, claim it: all its free pages move over and the pageblock changes its type.
  *   - If not, steal a single block, and leave the rest where it was.  A movable request does no
  *     lasting harm, so it steals the smallest block that will do instead of the largest.
@@ -171,8 +172,8 @@ static uint64_t head_pages(const struct qr_page *page)
 }
 
 /*
- * Pages in use may change while we look; then the counts are a little wrong, which is good enough to
- * decide by.
+ * Pages in use may change while we look; then the counts are a little wrong, which is good enough
+ * to decide by.
  */
 static void pageblock_count(const struct qr_zone *zone, qr_pfn_t start_pfn, uint64_t *nr_free,
 			    uint64_t *nr_movable)
@@ -265,7 +266,9 @@ static bool worth_claiming(const struct qr_zone *zone, const struct borrower *bo
 	if (borrower->type == QR_MIGRATE_MOVABLE)
 		nr_alike = nr_movable;
 	else if (lender == QR_MIGRATE_MOVABLE)
-		/* Unmovable and reclaimable pages cannot be told apart, but are no worse together. */
+		/*
+		 * Unmovable and reclaimable pages cannot be told apart, but are no worse together.
+		 */
 		nr_alike = QR_PAGEBLOCK_NR_PAGES - nr_free - nr_movable;
 	return nr_free + nr_alike >= QR_PAGEBLOCK_NR_PAGES / 2 || grouping_disabled(zone);
 }

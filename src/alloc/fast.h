@@ -4,13 +4,13 @@
  *
  * What most requests come to when everything unusual is cut away.  Nothing is decided here that the
  * long way (page_alloc.c, free.c, pcp.c) would decide differently: whatever is not as usual, an
- * option, a flag, a listener, a zone that is short, an empty list, a cache that is taken, is a reason
- * to turn back with nothing done and go the long way.  So the short way may be left out at any time, and
- * the only difference is time.
+ * option, a flag, a listener, a zone that is short, an empty list, a cache that is taken, is a
+ * reason to turn back with nothing done and go the long way.  So the short way may be left out at
+ * any time, and the only difference is time.
  *
- * What it costs: a locked instruction each for the cache's lock on the way out and on the way in, and
- * one for the reference.  The rest is loads and stores in a handful of cache lines: three of the
- * zone, two of the cache, one each of the page's record and pageblock.
+ * What it costs: a locked instruction each for the cache's lock on the way out and on the way in,
+ * and one for the reference.  The rest is loads and stores in a handful of cache lines: three of
+ * the zone, two of the cache, one each of the page's record and pageblock.
  */
 #ifndef QR_ALLOC_FAST_H
 #define QR_ALLOC_FAST_H

@@ -4,9 +4,9 @@
  *
  * Theory of operation
  * -------------------
- * A block is in use until its last reference is dropped.  Most blocks have one, and then the free is
- * an exchange of 1 for 0 that also proves that nobody else has a reference, or can get one any more.
- * What follows is the block's owner alone:
+ * A block is in use until its last reference is dropped.  Most blocks have one, and then the free
+ * is an exchange of 1 for 0 that also proves that nobody else has a reference, or can get one any
+ * more.  What follows is the block's owner alone:
  *
  *	prepare (prep.c)	checks, uncharge, clean records, poison
  *	type PCP		free, but in nobody's list
@@ -18,16 +18,17 @@
  * The order of a block is in its head's record for as long as it is in use, compound or not.  A
  * caller says the order, too, and if they differ, nothing is freed: one of them is wrong.
  *
- * A plain block (not compound) to which somebody else has a reference, a scanner perhaps that took it in
- * passing, cannot be freed whole.  Its tails can, since nobody refers to them: they are freed at once,
- * and the first page alone by whoever drops the last reference (A25).  For that its record is made
- * to say order 0 before the caller's own reference is dropped.
+ * A plain block (not compound) to which somebody else has a reference, a scanner perhaps that took
+ * it in passing, cannot be freed whole.  Its tails can, since nobody refers to them: they are freed
+ * at once, and the first page alone by whoever drops the last reference (A25).  For that its record
+ * is made to say order 0 before the caller's own reference is dropped.
  *
  * Misuse
  * ------
- * All that can be told from the record is told, in any build: a free of what is free, of a tail, with
- * the wrong order, of something that is no record at all.  One line says what and which page; nothing
- * is changed.  Only a free of a page that was freed and allocated again cannot be told from a right one.
+ * All that can be told from the record is told, in any build: a free of what is free, of a tail,
+ * with the wrong order, of something that is no record at all.  One line says what and which page;
+ * nothing is changed.  Only a free of a page that was freed and allocated again cannot be told from
+ * a right one.
  */
 #include "../base/text.h"
 #include "fast.h"
@@ -226,8 +227,8 @@ static int32_t reference_drop(struct qr_page *page)
 }
 
 /*
- * The tails of a plain block, each half of what is left as a block.  They inherit that the block was
- * charged, for each part is uncharged by itself.
+ * The tails of a plain block, each half of what is left as a block.  They inherit that the block
+ * was charged, for each part is uncharged by itself.
  */
 static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigned order)
 {

@@ -11,8 +11,8 @@
  *	MOVABLE and HIGHMEM	zone Movable
  *	MOVABLE alone		Normal: "can be moved" does not mean "may lie anywhere"
  *
- * MOVABLE stands twice in the mask, for the zone and for the type; that is why the table's index has
- * five bits, and why MOVABLE with RECLAIMABLE is found illegal by the same look-up as two zone
+ * MOVABLE stands twice in the mask, for the zone and for the type; that is why the table's index
+ * has five bits, and why MOVABLE with RECLAIMABLE is found illegal by the same look-up as two zone
  * bits.
  */
 #include "allocator.h"

@@ -2,11 +2,11 @@
 /*
  * highatomic.c - the reserve for atomic high-order requests
  *
- * A request that can neither wait nor be split, such as a driver's for a large receive buffer, lives
- * off whatever contiguous memory happens to be free.  So the pageblock of such a request, when one
- * was served, becomes HIGHATOMIC: what is free in it now or later is kept for more of the kind.
- * About a hundredth of a zone may be kept so, and none of a zone so small that a hundredth is less
- * than a pageblock.
+ * A request that can neither wait nor be split, such as a driver's for a large receive buffer,
+ * lives off whatever contiguous memory happens to be free.  So the pageblock of such a request,
+ * when one was served, becomes HIGHATOMIC: what is free in it now or later is kept for more of the
+ * kind.  About a hundredth of a zone may be kept so, and none of a zone so small that a hundredth
+ * is less than a pageblock.
  *
  * When others would fail for want of memory, the pageblocks go back to common use one by one.
  *

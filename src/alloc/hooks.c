@@ -2,8 +2,8 @@
 /*
  * alloc/hooks.c - what the owner of an instance registers
  *
- * Three things: who can make memory free (struct qr_reclaim_ops, used by slowpath.c and kswapd.c), who
- * keeps accounts of it (struct qr_charge_ops), and which allocations shall fail though they
+ * Three things: who can make memory free (struct qr_reclaim_ops, used by slowpath.c and kswapd.c),
+ * who keeps accounts of it (struct qr_charge_ops), and which allocations shall fail though they
  * could succeed (struct qr_fail_page_alloc), so that error paths can be walked.
  *
  * The structs are copied while no request is under way; requests read them without a lock.

@@ -17,9 +17,9 @@
  * its list and given back in pageblocks, each under its own type.  Conversely, a wholly free
  * pageblock that leaves isolation next to a free buddy is given back anew, since only a free joins.
  *
- * Not here: whether a pageblock may be isolated at all, and zone->nr_isolate_pageblock.  The callers
- * of qr_move_freepages_block_isolate() count, because they alone know whether a bit that they clear
- * was theirs.
+ * Not here: whether a pageblock may be isolated at all, and zone->nr_isolate_pageblock.  The
+ * callers of qr_move_freepages_block_isolate() count, because they alone know whether a bit that
+ * they clear was theirs.
  *
  * Locking: zone->lock throughout.
  */

@@ -4,10 +4,10 @@
  *
  * Theory of operation
  * -------------------
- * Each node has a work item that reclaims in background, so that requests find free memory and need not
- * reclaim themselves.  A request that found a zone below its low mark wakes it and says what it
- * would have liked, an order and a highest zone; several wakes before a run add up to the largest of
- * each.
+ * Each node has a work item that reclaims in background, so that requests find free memory and need
+ * not reclaim themselves.  A request that found a zone below its low mark wakes it and says what it
+ * would have liked, an order and a highest zone; several wakes before a run add up to the largest
+ * of each.
  *
  *	wake	slow path: below LOW		rmqueue: the zone's marks were boosted
  *	pass	until one of the asked zones has a block of that order above HIGH, or reclaim has
@@ -18,14 +18,14 @@
  *
  * While a pass is under way, the node's zones are marked RECLAIM_ACTIVE: caches give back more.
  *
- * Reclaim for a boost only is gentle: it stops at a middle priority, and if the node turns out to be
- * short in earnest, boosts are forgotten and the pass begins anew.  A large order is given up once as
- * much was reclaimed as compaction needs to make it (twice its size); from then on it is the
- * compactor's job.
+ * Reclaim for a boost only is gentle: it stops at a middle priority, and if the node turns out to
+ * be short in earnest, boosts are forgotten and the pass begins anew.  A large order is given up
+ * once as much was reclaimed as compaction needs to make it (twice its size); from then on it is
+ * the compactor's job.
  *
- * A pass that reclaims nothing is a failure, any progress resets their count.  After 16 in a row the
- * node is hopeless: no wake starts a pass any more, until somebody else makes progress, or enough is
- * freed to clear a zone's BELOW_HIGH mark (pcp.c).
+ * A pass that reclaims nothing is a failure, any progress resets their count.  After 16 in a row
+ * the node is hopeless: no wake starts a pass any more, until somebody else makes progress, or
+ * enough is freed to clear a zone's BELOW_HIGH mark (pcp.c).
  *
  * The work runs in task context, from qr_run_pending().  No lock is held while callbacks run.
  */

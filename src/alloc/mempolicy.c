@@ -11,11 +11,11 @@
  *	WEIGHTED_INTERLEAVE	whose turn it is	any
  *	PREFERRED_MANY		the local node		the mask; and if that fails, any
  *
- * Whose turn it is, is told by the page's place in an object (il_index), so that the object lies the
- * same way whoever touches it first; or else by the task's own count of turns.
+ * Whose turn it is, is told by the page's place in an object (il_index), so that the object lies
+ * the same way whoever touches it first; or else by the task's own count of turns.
  *
- * A cpuset is the stricter of the two: a BIND mask that has no node in common with the task's cpuset
- * is ignored.  Nodes without memory are no part of any policy.
+ * A cpuset is the stricter of the two: a BIND mask that has no node in common with the task's
+ * cpuset is ignored.  Nodes without memory are no part of any policy.
  */
 #include "../base/bits.h"
 #include "allocator.h"
@@ -164,8 +164,8 @@ static struct choice policy_choose(struct qr_allocator *alloc, struct qr_task *t
 }
 
 /*
- * Huge pages of an object are worth more near than anywhere: the node itself is tried first, and only
- * callers who are willing to wait go on from there.
+ * Huge pages of an object are worth more near than anywhere: the node itself is tried first, and
+ * only callers who are willing to wait go on from there.
  */
 static bool wants_local_huge(const struct choice *choice, unsigned order, uint64_t il_index)
 {

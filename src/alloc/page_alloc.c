@@ -4,10 +4,10 @@
  *
  * Theory of operation
  * -------------------
- * A request is prepared once: its mask becomes a highest zone and a migratetype, its node a zonelist,
- * its task's cpuset a nodemask; all of it lands in a struct qr_alloc_context.  Then the zonelist
- * is walked from the preferred zone on, nearest node first and within a node from the highest zone
- * down, until a zone both passes its watermark and yields a block.
+ * A request is prepared once: its mask becomes a highest zone and a migratetype, its node a
+ * zonelist, its task's cpuset a nodemask; all of it lands in a struct qr_alloc_context.  Then the
+ * zonelist is walked from the preferred zone on, nearest node first and within a node from the
+ * highest zone down, until a zone both passes its watermark and yields a block.
  *
  *	qr___alloc_pages
  *	  prepare			what may be used (gfp.c, cpuset, fault injection)
@@ -21,8 +21,8 @@
  * The walk never waits.  It tests watermarks without a lock, so it may be wrong by what others take
  * meanwhile; qr_rmqueue() finds out under the zone's lock whether there is a block at all.
  *
- * Everything an ordinary request does not need is out of line: the common path is one table look-up,
- * one comparison with the high watermark, and a pop from the cache.
+ * Everything an ordinary request does not need is out of line: the common path is one table
+ * look-up, one comparison with the high watermark, and a pop from the cache.
  *
  * Which block of a zone
  * ---------------------
@@ -114,7 +114,9 @@ static bool block_take_locked(struct qr_zone *zone, unsigned order, enum qr_migr
 	       smallest_take_locked(zone, order, QR_MIGRATE_HIGHATOMIC, 1, pfn);
 }
 
-/* The caches count their own allocations under their locks; this is for those that go round them. */
+/*
+ * The caches count their own allocations under their locks; this is for those that go round them.
+ */
 static void buddy_count(struct qr_zone *preferred, struct qr_zone *zone, unsigned order)
 {
 	struct qr_frames *frames = zone->frames;
@@ -293,7 +295,9 @@ QR_INLINE bool zone_open(struct qr_allocator *alloc, struct qr_zone *preferred,
 
 /* The walk --------------------------------------------------------------------------------- */
 
-/* A page from a zone that may give one; a zone that has none left may still have deferred memory. */
+/*
+ * A page from a zone that may give one; a zone that has none left may still have deferred memory.
+ */
 QR_INLINE struct qr_page *zone_take(struct qr_allocator *alloc, struct qr_zone *preferred,
 				    struct qr_zone *zone, qr_gfp_t gfp, unsigned order,
 				    unsigned alloc_flags, const struct qr_alloc_context *ac)

@@ -2,8 +2,8 @@
 /*
  * alloc/page_frag.c - small pieces of pages
  *
- * A cache holds one block and carves pieces off its end, downwards, so that the next piece's place is
- * a subtraction.  Each piece is a reference to the block; the block is free when the last piece
+ * A cache holds one block and carves pieces off its end, downwards, so that the next piece's place
+ * is a subtraction.  Each piece is a reference to the block; the block is free when the last piece
  * is.  To spare the locked instruction for each piece, the cache takes many references at once (its
  * bias) and hands them out; what is left of them is given back when the block is used up.  If all
  * pieces have come back by then, the block is used again.

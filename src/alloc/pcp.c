@@ -16,13 +16,15 @@
  *
  * How much
  * --------
- * Two questions have to be answered all the time, how many pages to fetch and how many to give back,
- * and both answers follow what the CPU is doing:
+ * Two questions have to be answered all the time, how many pages to fetch and how many to give
+ * back, and both answers follow what the CPU is doing:
  *
- *	high		the limit.  It grows with refills and with bursts of frees, up to high_max, and
+ *	high		the limit.  It grows with refills and with bursts of frees, up to high_max,
+ *				    and
  *			shrinks down to high_min by decay or when the zone is short
  *	alloc_factor	doubles the batch with each refill in a row of allocations; frees halve it
- *	free_count	pages freed in a row; allocations halve it.  A drain gives back that much, so
+ *	free_count	pages freed in a row; allocations halve it.  A drain gives back that much,
+ *								     so
  *			that a CPU which only frees does not take the zone's lock for each batch
  *
  * refill_size() and the drain_...() functions are these rules; sizes, decay and drains from outside
@@ -30,15 +32,15 @@
  *
  * Types.  The cache does not keep ISOLATE (such a block must be seen by its zone at once), and lets
  * HIGHATOMIC and CMA wait among the movable ones.  What a pageblock's type was when a block came in
- * does not matter when it leaves: the type is read again under the zone's lock, for it may have been
- * isolated meanwhile.
+ * does not matter when it leaves: the type is read again under the zone's lock, for it may have
+ * been isolated meanwhile.
  *
  * Locking
  * -------
- * The cache's lock, rank PCP, is only tried on the way of an allocation or free.  That it may fail is
- * what makes the caches robust: an interrupt that allocates in the middle of a refill, a drain by
- * another CPU, a thread that was preempted and moved (where nothing forbids that), all of them find the
- * lock taken and go to the zone instead.  What "this CPU" means is up to the platform:
+ * The cache's lock, rank PCP, is only tried on the way of an allocation or free.  That it may fail
+ * is what makes the caches robust: an interrupt that allocates in the middle of a refill, a drain
+ * by another CPU, a thread that was preempted and moved (where nothing forbids that), all of them
+ * find the lock taken and go to the zone instead.  What "this CPU" means is up to the platform:
  *
  *	SMP	pinned without preemption; or not pinned at all, and two threads may meet in a cache
  *	RT	pinned to the CPU, but preemptible: the lock's owner may be put to sleep
@@ -409,9 +411,9 @@ static QR_NOINLINE void cache_trim(struct qr_zone *zone, struct qr_per_cpu_pages
 }
 
 /*
- * Blocks of orders 1..3 that come back in a row, as network buffers do, are not wanted again by this
- * CPU soon: give them back before the cache is full.  Half of high_min is the slack that tells a
- * row from the ordinary give and take (A19).
+ * Blocks of orders 1..3 that come back in a row, as network buffers do, are not wanted again by
+ * this CPU soon: give them back before the cache is full.  Half of high_min is the slack that tells
+ * a row from the ordinary give and take (A19).
  */
 static QR_NOINLINE bool free_high_wanted(struct qr_per_cpu_pages *pcp) QR_REQUIRES(pcp->lock)
 {

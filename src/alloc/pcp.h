@@ -27,13 +27,13 @@
 #define QR_PCPF_FREE_HIGH_BATCH (1u << 1) /* the CPU's data cache is large: keep a batch */
 
 /*
- * Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h, and under lock;
- * a - atomic.
+ * Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h, and under
+ * lock; a - atomic.
  *
  * An allocation or free of single pages touches the first two cache lines.  Counters are kept here
  * under the lock, where counting costs no locked instruction, and only what cannot be derived: an
- * allocation was local if the cache's CPU is on the zone's node, and was a hit of the cache if there
- * was no refill.
+ * allocation was local if the cache's CPU is on the zone's node, and was a hit of the cache if
+ * there was no refill.
  */
 struct qr_per_cpu_pages {
 	_Alignas(64) struct qr_spinlock lock; /* rank PCP */
@@ -104,8 +104,8 @@ unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
 bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order);
 
 /*
- * Move blocks between cache and zone, the cache locked.  Refill returns the number of blocks; draining
- * gives back at least nr pages, or all there are, and begins with first_list.
+ * Move blocks between cache and zone, the cache locked.  Refill returns the number of blocks;
+ * draining gives back at least nr pages, or all there are, and begins with first_list.
  */
 unsigned qr_rmqueue_bulk(struct qr_zone *zone, unsigned order, unsigned nr, struct qr_list *list,
 			 enum qr_migratetype type, unsigned alloc_flags);

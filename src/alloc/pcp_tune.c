@@ -6,10 +6,10 @@
  * -----
  * A zone has one batch and one pair of limits for all its CPUs' caches:
  *
- *	batch		about a quarter of a thousandth of the zone's managed pages, at most a quarter
- *			of a MiB, plus a half of that, rounded down to a power of 2 less one.  Batches
- *			just short of a power of 2 keep CPUs that free to each other from falling into
- *			step
+ *	batch		about a quarter of a thousandth of the zone's managed pages, at most a
+ *			quarter of a MiB, plus a half of that, rounded down to a power of 2 less
+ *			one.  Batches just short of a power of 2 keep CPUs that free to each other
+ *			from falling into step
  *	high_min	all caches together hold the low watermark: what the zone can spare
  *	high_max	all caches together hold an eighth of the zone
  *

@@ -7,8 +7,8 @@
  * In the common case there is nearly nothing to do: a free block's record is clean, so making it a
  * block in use is to set a type and a reference count, and the reverse is to set a type.  All else
  * is asked for by an option (poison, zeroing, checks, page owner), by the request (ZERO, COMP), or
- * by flags that the page gathered in use; one test of all these together decides, and the rest is out
- * of line.
+ * by flags that the page gathered in use; one test of all these together decides, and the rest is
+ * out of line.
  *
  * Contents
  * --------
@@ -17,14 +17,14 @@
  *	INIT_ON_FREE	freed frames are zeroed
  *	INIT_ON_ALLOC	allocated frames are zeroed, as with ZERO
  *
- * Memory that was never freed was never filled.  So each frame's own record has a flag, FILLED, while
- * the frame is free and holds what the options say.  Poison is verified before a frame is zeroed
- * (A27), and only zeroed memory need not be zeroed again.
+ * Memory that was never freed was never filled.  So each frame's own record has a flag, FILLED,
+ * while the frame is free and holds what the options say.  Poison is verified before a frame is
+ * zeroed (A27), and only zeroed memory need not be zeroed again.
  *
- * Checks (CHECK_PAGES, and with any of the above): a record that a free block should have left clean and
- * that is not, or a page that is freed while something still clings to it, is reported and leaked: out
- * of circulation for good, since nobody knows who else believes he owns it.  A poisoned frame
- * (HWPOISON) is leaked without a word: that is what should happen to it.
+ * Checks (CHECK_PAGES, and with any of the above): a record that a free block should have left
+ * clean and that is not, or a page that is freed while something still clings to it, is reported
+ * and leaked: out of circulation for good, since nobody knows who else believes he owns it.  A
+ * poisoned frame (HWPOISON) is leaked without a word: that is what should happen to it.
  */
 #include "allocator.h"
 

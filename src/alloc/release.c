@@ -7,9 +7,9 @@
  * When an instance is made, no frame is free.  Each zone's RAM is *released*: cut into the largest
  * aligned blocks that fit and given to the engine, at the cold ends of the lists.  Only the record
  * of each block's first frame is touched, so a release of 4 MiB writes 32 bytes, and pageblocks
- * are MOVABLE without being written at all, because that is what a zeroed record says.  (Movable from
- * the start: the few unmovable requests of the early days borrow whole pageblocks from it instead
- * of sprinkling all of them.)
+ * are MOVABLE without being written at all, because that is what a zeroed record says.  (Movable
+ * from the start: the few unmovable requests of the early days borrow whole pageblocks from it
+ * instead of sprinkling all of them.)
  *
  * Release goes from the bottom of a zone to its top, in runs that end at section boundaries;
  * zone->deferred_pfn says how far it got, QR_PFN_NONE that all is done.  Without
@@ -24,7 +24,8 @@
  * those of the whole machine and do not change while it grows; nr_free_pages rises instead.  A zone
  * that looks short only because the rest of it still waits is grown before anybody reclaims.
  *
- * Locking: everything about a zone's progress is under zone->lock; deferred_pfn may be read by anyone.
+ * Locking: everything about a zone's progress is under zone->lock; deferred_pfn may be read by
+ * anyone.
  */
 #include "allocator.h"
 

@@ -13,20 +13,20 @@
  *	last resort	the out-of-memory callback
  *	no page		NOFAIL starts over; all others fail, with a message
  *
- * A round ends in one of five ways (enum step).  RETRY begins the next round with what was learnt so
- * far; RESTART begins from the start, because the ground moved: zonelists were rebuilt, or the task's
- * cpuset changed.  That is looked for before each decision to go on, not only before giving up, so
- * that a request does not reclaim for ever on nodes it may no longer use.
+ * A round ends in one of five ways (enum step).  RETRY begins the next round with what was learnt
+ * so far; RESTART begins from the start, because the ground moved: zonelists were rebuilt, or the
+ * task's cpuset changed.  That is looked for before each decision to go on, not only before giving
+ * up, so that a request does not reclaim for ever on nodes it may no longer use.
  *
  * How it ends
  * -----------
- * Rounds are bounded by progress: MAX_RECLAIM_RETRIES rounds in a row in which reclaim freed nothing
- * end it, each success of compaction is granted MAX_COMPACT_RETRIES more, and each priority of
- * compaction is stepped through once.  Only progress that somebody reports keeps a request alive:
- * where nobody registered reclaim and nobody handles out-of-memory, an order-0 request fails after one
- * round instead of waiting for what cannot happen.  Without a reclaim callback a round still does
- * what the allocator can do itself: pages in the caches of other CPUs and in the highatomic reserve
- * are brought home.  NOFAIL alone loops without bound, calling the relax hook.
+ * Rounds are bounded by progress: MAX_RECLAIM_RETRIES rounds in a row in which reclaim freed
+ * nothing end it, each success of compaction is granted MAX_COMPACT_RETRIES more, and each priority
+ * of compaction is stepped through once.  Only progress that somebody reports keeps a request
+ * alive:  where nobody registered reclaim and nobody handles out-of-memory, an order-0 request
+ * fails after one round instead of waiting for what cannot happen.  Without a reclaim callback a
+ * round still does what the allocator can do itself: pages in the caches of other CPUs and in the
+ * highatomic reserve are brought home.  NOFAIL alone loops without bound, calling the relax hook.
  *
  * No lock is held anywhere here.
  */
@@ -184,8 +184,8 @@ static void ground_note(struct request *req)
 }
 
 /*
- * Zonelists are being rebuilt while the sequence is odd.  Who may wait starts over until that is done;
- * who may not could be the interrupt that holds the rebuilding up, and fails.
+ * Zonelists are being rebuilt while the sequence is odd.  Who may wait starts over until that is
+ * done; who may not could be the interrupt that holds the rebuilding up, and fails.
  */
 static bool ground_moved(const struct request *req)
 {
@@ -309,8 +309,8 @@ static enum step compact(struct request *req, enum qr_compact_priority priority,
 
 /*
  * Requests for large blocks, and for blocks that only compaction can make without spoiling a
- * pageblock, ask for it before anything is reclaimed.  A costly request with NORETRY goes no further
- * if compaction says that it is not worth while.
+ * pageblock, ask for it before anything is reclaimed.  A costly request with NORETRY goes no
+ * further if compaction says that it is not worth while.
  */
 static enum step compact_early(struct request *req)
 {
@@ -533,7 +533,10 @@ static bool should_compact_retry(struct request *req)
 	return false;
 }
 
-/* After reclaim and compaction brought nothing: once more, from the start, or on to the last resort? */
+/*
+ * After reclaim and compaction brought nothing: once more, from the start, or on to the last
+ * resort?
+ */
 static enum step round_judge(struct request *req)
 {
 	bool compacts = req->alloc->reclaim.direct_compact != NULL;

@@ -2,9 +2,9 @@
 /*
  * alloc/tunables.c - the sysctls
  *
- * One table tells for each tunable its name, range, default, where its value lies and what has to be
- * recomputed when it changes.  Values are written under the tunables' lock, so that two writers do not
- * recompute at once; whoever needs one only reads it.
+ * One table tells for each tunable its name, range, default, where its value lies and what has to
+ * be recomputed when it changes.  Values are written under the tunables' lock, so that two writers
+ * do not recompute at once; whoever needs one only reads it.
  */
 #include "../base/text.h"
 #include "pcp.h"

@@ -4,8 +4,8 @@
  *
  * Theory of operation
  * -------------------
- * Whoever frees memory needs some himself, and an interrupt handler cannot wait for any.  So a zone is
- * not emptied by ordinary requests but kept above marks:
+ * Whoever frees memory needs some himself, and an interrupt handler cannot wait for any.  So a zone
+ * is not emptied by ordinary requests but kept above marks:
  *
  *	MIN	below this only requests with privileges get anything
  *	LOW	below this background reclaim is woken; ordinary requests first try to obey it
@@ -23,11 +23,11 @@
  * may use zone j sees zone i < j with the j-th reserve on top of the mark, the more the larger the
  * zones above i are.
  *
- * The formulas work on managed pages, and a recomputation begins from the current high marks; doing it
- * twice therefore changes the result a little (A29), as in Linux.
+ * The formulas work on managed pages, and a recomputation begins from the current high marks; doing
+ * it twice therefore changes the result a little (A29), as in Linux.
  *
- * Locking: marks and reserves are written under the tunables' lock and read by anyone; boost belongs
- * to the zone's lock.
+ * Locking: marks and reserves are written under the tunables' lock and read by anyone; boost
+ * belongs to the zone's lock.
  */
 #include "../base/bits.h"
 #include "pcp.h"

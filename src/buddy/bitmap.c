@@ -21,7 +21,8 @@
  * back while it goes on allocating and freeing.  Inside a pageblock the smallest block that will do
  * is taken, from low addresses up.
  *
- * To change a pageblock's type, or to isolate it, is to file it elsewhere: no page of it is touched.
+ * To change a pageblock's type, or to isolate it, is to file it elsewhere: no page of it is
+ * touched.
  *
  * What the list engine does and this one does not: order within a list (hot, cold) has no meaning
  * below pageblock order, and there are no guard pages, which would have to be neither free nor in
@@ -29,26 +30,27 @@
  *
  * Invariants
  * ----------
- * They hold whenever zone->lock is free; bitmap_check.c verifies them.  Their numbers go on where those
- * of the list engine end.
+ * They hold whenever zone->lock is free; bitmap_check.c verifies them.  Their numbers go on where
+ * those of the list engine end.
  *
- *	B7	A bit is set if and only if its frame is free; it lies inside the zone, and the frame's
- *		record does not say that it is in use.
+ *	B7	A bit is set if and only if its frame is free; it lies inside the zone, and the
+ *		frame's record does not say that it is in use.
  *	B8	nr_free of a pageblock is the number of its bits; it is used, part or whole by that.
- *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block, and of a
- *		count that is at most nr_free.
- *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC, CMA and
- *		ISOLATE keep to themselves.
- *	B11	Two wholly free buddies of one class are joined, but for a change of type since the last
- *		of them was given.
- *	B12	The counts of blocks by type and order, and the zone's counts of free pages, say what the
- *		bits say.  Wholly free plain pageblocks count as MOVABLE, whatever their record says.
+ *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
+ *		and of a count that is at most nr_free.
+ *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
+ *		CMA and ISOLATE keep to themselves.
+ *	B11	Two wholly free buddies of one class are joined, but for a change of type since the
+ *		last of them was given.
+ *	B12	The counts of blocks by type and order, and the zone's counts of free pages, say
+ *		what the bits say.  Wholly free plain pageblocks count as MOVABLE, whatever their
+ *		record says.
  *
  * Cost
  * ----
- * Taking n single pages costs one choice (a few words of bitmap for each order), one pass over a line,
- * and one refiling, whatever n is.  Giving a page costs two cache lines: the bits and the pageblock's
- * 16 bytes.  Nothing depends on the size of the zone.
+ * Taking n single pages costs one choice (a few words of bitmap for each order), one pass over a
+ * line, and one refiling, whatever n is.  Giving a page costs two cache lines: the bits and the
+ * pageblock's 16 bytes.  Nothing depends on the size of the zone.
  *
  * Locking
  * -------
@@ -93,7 +95,9 @@ static enum qr_migratetype type_at(const struct qr_zone *zone, uint32_t i)
 	return qr__pageblock_type(zone->frames, bitmap_pfn(bitmap_of(zone), i));
 }
 
-/* Operations are called through pointers, which cannot tell the compiler that the zone is locked. */
+/*
+ * Operations are called through pointers, which cannot tell the compiler that the zone is locked.
+ */
 static void type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
 {
 	if (type_at(zone, i) != type && type != QR_MIGRATE_ISOLATE)

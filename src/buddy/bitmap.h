@@ -51,7 +51,9 @@ struct bitmap_bins {
 #define NR_PART_ORDERS QR_PAGEBLOCK_ORDER /* a part is at most half */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 
-/* The engine's state, zone->buddy.  All of it is guarded by zone->lock; what is atomic may be read. */
+/*
+ * The engine's state, zone->buddy.  All of it is guarded by zone->lock; what is atomic may be read.
+ */
 struct bitmap_buddy {
 	qr_pfn_t start_pfn; /* c: of block 0, a multiple of QR_MAX_ORDER_NR_PAGES */
 	uint32_t nr_blocks; /* c */

@@ -2,9 +2,9 @@
 /*
  * buddy/bitmap_line.h - the bits of one pageblock
  *
- * A line has a bit for each frame of a pageblock, set while the frame is free; with pageblocks of 512
- * frames it is one cache line.  A free block of order k is 2^k set bits at a multiple of 2^k: so
- * buddies join by themselves, and all questions about blocks are arithmetic on words.
+ * A line has a bit for each frame of a pageblock, set while the frame is free; with pageblocks of
+ * 512 frames it is one cache line.  A free block of order k is 2^k set bits at a multiple of 2^k:
+ * so buddies join by themselves, and all questions about blocks are arithmetic on words.
  *
  * Heads.  From the bits follow, order by order, the places at which a free block of that order
  * begins: heads of order 0 are the bits themselves; a head of order k+1 is where two heads of

@@ -9,9 +9,9 @@
  * buddy, whose pfn differs in bit k alone.  To take a block of order k, use the smallest free block
  * that will do, and halve it: the upper half goes to the list of its size, the lower half is halved
  * again, until what is left has order k.  Giving back is the reverse: while the buddy is free and
- * whole, take it off its list and go on with the block that both make.  Either way there is one list
- * operation for each order at most, and no search: the order of a block is in the page record of its
- * first frame, and a bitmap of orders for each type tells the smallest that has a block.
+ * whole, take it off its list and go on with the block that both make.  Either way there is one
+ * list operation for each order at most, and no search: the order of a block is in the page record
+ * of its first frame, and a bitmap of orders for each type tells the smallest that has a block.
  *
  * There is a list for each pair of order and migratetype, because the type of a pageblock is a
  * promise: if all that was allocated from a pageblock can move, the pageblock can be emptied later,
@@ -39,23 +39,23 @@
  *		number of the zone, which spans all of the block; no reference is held to it.  The
  *		records of its other frames have type NONE.
  *	B3	Two free buddies smaller than a pageblock are always joined.  From there on they are
- *		joined when one of them is given back, if B4 allows it; a change of a pageblock's type
- *		alone joins nothing.
+ *		joined when one of them is given back, if B4 allows it; a change of a pageblock's
+ *		type alone joins nothing.
  *	B4	A pageblock of type HIGHATOMIC, CMA or ISOLATE keeps to itself: no free block covers
  *		it and a pageblock of another type, and no join changes its type.
- *	B5	A free block is on the list of its pageblock's type; if it covers several pageblocks,
- *		all of them have that type.
- *	B6	Each list is a chain without loop; the counts of blocks, the bitmaps of orders and the
- *		zone's counts of free pages say what is on the lists.
+ *	B5	A free block is on the list of its pageblock's type; if it covers several
+ *		pageblocks, all of them have that type.
+ *	B6	Each list is a chain without loop; the counts of blocks, the bitmaps of orders and
+ *		the zone's counts of free pages say what is on the lists.
  *
  * Locking
  * -------
  * All functions are called with zone->lock held, but those named _racy: these read single atomic
  * words, each of which was true at some time.  Nothing is locked in here and no hook is called.
  *
- * The doors: only freelist_insert() and freelist_remove() put blocks on lists and take them off, and
- * keep the head's record and all counts with that.  Shuffling and rotating change nothing but the
- * order of blocks on a list.
+ * The doors: only freelist_insert() and freelist_remove() put blocks on lists and take them off,
+ * and keep the head's record and all counts with that.  Shuffling and rotating change nothing but
+ * the order of blocks on a list.
  *
  * Not here: fallback between types (alloc/fallback.c), caches (alloc/pcp.c), watermarks.
  */
@@ -214,8 +214,8 @@ static void guard_set(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 }
 
 /*
- * The lowest @used frames of a block in no list are spoken for: file the rest, as it would lie after
- * halving and halving again.  Small pieces become guards.
+ * The lowest @used frames of a block in no list are spoken for: file the rest, as it would lie
+ * after halving and halving again.  Small pieces become guards.
  */
 static void rest_insert(struct qr_zone *zone, struct qr_block block, uint64_t used,
 			enum qr_migratetype type)
@@ -376,8 +376,8 @@ static bool types_may_join(enum qr_migratetype a, enum qr_migratetype b)
 }
 
 /*
- * B5: all pageblocks of a block get one type, which is returned.  No lock analysis: operations of an
- * engine are called through pointers, which cannot tell the compiler that the zone is locked.
+ * B5: all pageblocks of a block get one type, which is returned.  No lock analysis: operations of
+ * an engine are called through pointers, which cannot tell the compiler that the zone is locked.
  */
 static enum qr_migratetype pageblocks_unify(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 					    enum qr_migratetype type) QR_NO_LOCK_ANALYSIS

@@ -18,9 +18,8 @@ size_t qr_show_buddyinfo(struct quire *q, char *buf, size_t size)
 		qr__text_printf(&text, "Node %d, zone %8s ", zone->nid,
 				qr_zone_type_name(zone->type));
 		for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++)
-			qr__text_printf(
-				&text, "%6llu ",
-				(unsigned long long)zone->ops->nr_blocks_racy(zone, order));
+			qr__text_printf(&text, "%6llu ",
+					(unsigned long long)zone->ops->nr_blocks_racy(zone, order));
 		qr__text_char(&text, '\n');
 	}
 	return text.len;
@@ -32,9 +31,9 @@ size_t qr_show_buddyinfo(struct quire *q, char *buf, size_t size)
 static void type_letters(struct qr_text *text, const struct qr_zone *zone, unsigned order)
 {
 	static const char letters[QR_MIGRATE_TYPES] = {
-		[QR_MIGRATE_UNMOVABLE] = 'U',	[QR_MIGRATE_MOVABLE] = 'M',
+		[QR_MIGRATE_UNMOVABLE] = 'U',   [QR_MIGRATE_MOVABLE] = 'M',
 		[QR_MIGRATE_RECLAIMABLE] = 'E', [QR_MIGRATE_HIGHATOMIC] = 'H',
-		[QR_MIGRATE_CMA] = 'C',		[QR_MIGRATE_ISOLATE] = 'I',
+		[QR_MIGRATE_CMA] = 'C',         [QR_MIGRATE_ISOLATE] = 'I',
 	};
 
 	qr__text_char(text, '(');

@@ -5,9 +5,9 @@
  * Theory of operation
  * -------------------
  * The global rules come first (marks, zonelists, node states), then one zone after the other, each
- * under the locks of all its caches and its own.  Within a zone: the counters against the lengths of
- * the lists; the buddy engine's own check; a walk over all frames from block to block; the counters
- * against what that saw; the caches.
+ * under the locks of all its caches and its own.  Within a zone: the counters against the lengths
+ * of the lists; the buddy engine's own check; a walk over all frames from block to block; the
+ * counters against what that saw; the caches.
  *
  * The walk takes one step for each block, however large, so an untouched zone of 1 TiB takes
  * 262144 steps and reads one record in each.  Whether the records *inside* free blocks are
@@ -15,10 +15,10 @@
  * only near the heads, so that a check does not touch metadata nobody else ever touched.
  *
  * Pages in use change without any lock of ours: a thread may be splitting a block, or hold one that
- * is neither free nor in use yet.  While the checker holds the zone's lock, such threads even pile up
- * behind it.  So a broken rule about them is only a suspicion.  Suspects are looked at again and
- * again, with all locks let go in between; those that come right are dropped, and one that
- * stays wrong is no coincidence.
+ * is neither free nor in use yet.  While the checker holds the zone's lock, such threads even pile
+ * up behind it.  So a broken rule about them is only a suspicion.  Suspects are looked at again and
+ * again, with all locks let go in between; those that come right are dropped, and one that stays
+ * wrong is no coincidence.
  *
  * The invariants are listed, with what they are good for, in docs/invariants.md.
  */
@@ -47,8 +47,7 @@ static const struct rule rules[] = {
 	{QR_INV_F6, "F6", "what is in use has a reference"},
 	{QR_INV_F7, "F7", "what is free has no flags but HWPOISON, FILLED and REPORTED"},
 	{QR_INV_F8, "F8", "a pageblock's type is one of those there are"},
-	{QR_INV_F9, "F9",
-	 "the tails of a compound page name its head, other tails say nothing"},
+	{QR_INV_F9, "F9", "the tails of a compound page name its head, other tails say nothing"},
 	{QR_INV_F10, "F10", "frames that are no memory have no records"},
 	{QR_INV_Z1, "Z1", "nr_free_pages is the pages on all lists but ISOLATE"},
 	{QR_INV_Z2, "Z2", "nr_free_cma is the pages on CMA lists"},
@@ -59,13 +58,11 @@ static const struct rule rules[] = {
 	{QR_INV_Z7, "Z7", "managed is all memory that is not reserved, and what was added by hand"},
 	{QR_INV_Z8, "Z8",
 	 "nr_reserved_highatomic covers all HIGHATOMIC pageblocks, and is not more than the zone"},
-	{QR_INV_Z9, "Z9",
-	 "managed <= present <= spanned, and present is what the ranges say"},
+	{QR_INV_Z9, "Z9", "managed <= present <= spanned, and present is what the ranges say"},
 	{QR_INV_Z10, "Z10", "nr_deferred is the frames whose records wait"},
 	{QR_INV_Z11, "Z11", "cma_pages is the pages of CMA pageblocks"},
 	{QR_INV_P1, "P1", "a cache's lists are well linked and end"},
-	{QR_INV_P2, "P2",
-	 "a cached block says PCP, its list's order and its zone, and is aligned"},
+	{QR_INV_P2, "P2", "a cached block says PCP, its list's order and its zone, and is aligned"},
 	{QR_INV_P3, "P3", "a cache's count is the pages on its lists"},
 	{QR_INV_P4, "P4", "a cache's sizes make sense"},
 	{QR_INV_P5, "P5", "a block that says PCP is on a cache's list"},
@@ -75,8 +72,7 @@ static const struct rule rules[] = {
 	{QR_INV_W2, "W2",
 	 "lowmem_reserve is 0 for zones up to its own, and not less for higher ones"},
 	{QR_INV_W3, "W3", "a zonelist ends and names each populated zone exactly once"},
-	{QR_INV_W4, "W4",
-	 "a zonelist goes node by node, own node first, from high zones to low"},
+	{QR_INV_W4, "W4", "a zonelist goes node by node, own node first, from high zones to low"},
 	{QR_INV_W5, "W5", "node states are what the zones and CPUs say"},
 	{QR_INV_W6, "W6", "totalreserve_pages is not more than the node manages"},
 };

@@ -46,7 +46,8 @@ enum qr_invariant {
 	QR_INV_Z5, /* nr_isolate_pageblock: isolated pageblocks */
 	QR_INV_Z6, /* free pages by their records are the free pages by the lists */
 	QR_INV_Z7, /* soft: managed: all memory that is not reserved, and what was added by hand */
-	QR_INV_Z8, /* nr_reserved_highatomic: at least all HIGHATOMIC pageblocks, at most the zone */
+	/* nr_reserved_highatomic: at least all HIGHATOMIC pageblocks, at most the zone */
+	QR_INV_Z8,
 	QR_INV_Z9, /* managed <= present <= spanned, and present is what the ranges say */
 	QR_INV_Z10, /* nr_deferred: frames whose records wait */
 	QR_INV_Z11, /* cma_pages: pages of CMA pageblocks */

@@ -55,8 +55,8 @@ static void totalreserve_check(struct qr_checker *c, const struct qr_node *node)
 }
 
 /*
- * Only try the lock: whoever checks an instance while its caches are disabled holds a lock of a higher
- * rank.  If somebody recomputes marks all the time, they are not looked at.
+ * Only try the lock: whoever checks an instance while its caches are disabled holds a lock of a
+ * higher rank.  If somebody recomputes marks all the time, they are not looked at.
  */
 static bool marks_lock(struct qr_base *base, struct qr_spinlock *lock) QR_TRY_ACQUIRES(true, *lock)
 {
@@ -100,7 +100,8 @@ static unsigned nr_to_list(const struct qr_frames *frames, int nid_or_none)
 
 	qr__for_each_zone(frames, zone)
 	{
-		if (zone_is_listed(zone) && (nid_or_none == QR_NODE_NONE || zone->nid == nid_or_none))
+		if (zone_is_listed(zone) &&
+		    (nid_or_none == QR_NODE_NONE || zone->nid == nid_or_none))
 			nr++;
 	}
 	return nr;
@@ -147,8 +148,8 @@ static void zoneref_check(struct qr_checker *c, const struct qr_node *node, bool
 	else if (node_comes_back(list, i, zone) || (i == 0 && own_first && zone->nid != node->nid))
 		qr__check_broken(
 			c, QR_INV_W4,
-			"place %u of the zonelist of node %d: zone %s of node %d is out of order", i,
-			node->nid, qr_zone_type_name(zone->type), zone->nid);
+			"place %u of the zonelist of node %d: zone %s of node %d is out of order",
+			i, node->nid, qr_zone_type_name(zone->type), zone->nid);
 }
 
 static void zonelist_check(struct qr_checker *c, const struct qr_node *node, bool thisnode)
@@ -161,8 +162,9 @@ static void zonelist_check(struct qr_checker *c, const struct qr_node *node, boo
 	       !c->broken)
 		zoneref_check(c, node, thisnode, i++);
 	if (i != should_be)
-		qr__check_broken(c, QR_INV_W3, "the zonelist of node %d has %s%u zones, should be %u",
-				 node->nid, i > should_be ? "at least " : "", i, should_be);
+		qr__check_broken(c, QR_INV_W3,
+				 "the zonelist of node %d has %s%u zones, should be %u", node->nid,
+				 i > should_be ? "at least " : "", i, should_be);
 }
 
 /* Node states ------------------------------------------------------------------------------ */
@@ -200,9 +202,9 @@ static void node_states_check(struct qr_checker *c, const struct qr_node *node)
 
 	for (size_t i = 0; i < QR_ARRAY_SIZE(rows); i++)
 		if (qr__node_is(c->frames, node->nid, rows[i].state) != rows[i].should_be)
-			qr__check_broken(c, QR_INV_W5, "state \"%s\" of node %d is %d, should be %d",
-					 rows[i].name, node->nid, !rows[i].should_be,
-					 rows[i].should_be);
+			qr__check_broken(
+				c, QR_INV_W5, "state \"%s\" of node %d is %d, should be %d",
+				rows[i].name, node->nid, !rows[i].should_be, rows[i].should_be);
 	if (qr__node_is(c->frames, node->nid, QR_N_MEMORY) &&
 	    !qr__node_is(c->frames, node->nid, QR_N_ONLINE))
 		qr__check_broken(c, QR_INV_W5, "node %d has memory, but is not online", node->nid);

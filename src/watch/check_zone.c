@@ -79,8 +79,8 @@ static uint64_t nr_present(const struct qr_checker *c)
 		if (extent->nid != c->zone->nid || extent->zone != c->zone->type)
 			continue;
 		while (pfn < extent->end_pfn) {
-			qr_pfn_t end = qr__align_up(pfn + 1,
-						    qr__order_pages(c->frames->section_order));
+			qr_pfn_t end =
+				qr__align_up(pfn + 1, qr__order_pages(c->frames->section_order));
 
 			end = qr__min(end, extent->end_pfn);
 			if (qr__pfn_online(c->frames, pfn))
@@ -241,9 +241,9 @@ static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 
 	if (batch < 1 || high < 0 || low < 0 || top < 0)
 		qr__check_broken(c, QR_INV_P4,
-				 "CPU %u, zone %s: batch %d, high %d, high_min %d, high_max %d", cpu,
-				 qr_zone_type_name(c->zone->type), (int)batch, (int)high, (int)low,
-				 (int)top);
+				 "CPU %u, zone %s: batch %d, high %d, high_min %d, high_max %d",
+				 cpu, qr_zone_type_name(c->zone->type), (int)batch, (int)high,
+				 (int)low, (int)top);
 }
 
 static void cache_check(struct qr_checker *c, unsigned cpu)
@@ -261,8 +261,8 @@ static void cache_check(struct qr_checker *c, unsigned cpu)
 	if (count < 0 || (uint64_t)count != nr)
 		qr__check_broken(
 			c, QR_INV_P3,
-			"CPU %u, zone %s: the cache counts %d pages, but %llu are on its lists", cpu,
-			qr_zone_type_name(c->zone->type), (int)count, ULL(nr));
+			"CPU %u, zone %s: the cache counts %d pages, but %llu are on its lists",
+			cpu, qr_zone_type_name(c->zone->type), (int)count, ULL(nr));
 	sizes_of_cache_check(c, cpu);
 }
 
@@ -275,8 +275,8 @@ void qr__check_caches_locked(struct qr_checker *c)
 }
 
 /*
- * By its own links: the first of a list is named by that list, any other by the one before it.  What
- * was taken off a list keeps its old links, but the neighbours no longer agree.
+ * By its own links: the first of a list is named by that list, any other by the one before it.
+ * What was taken off a list keeps its old links, but the neighbours no longer agree.
  */
 bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page)
 {

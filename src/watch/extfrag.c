@@ -91,26 +91,26 @@ int qr_fragmentation_index(struct quire *q, int nid, enum qr_zone_type type, uns
 {
 	struct qr_extfrag frag;
 
-	return find_and_count(q, nid, type, order, &frag) ?
-		       qr__fragmentation_index_for(&frag, order) :
-		       0;
+	return find_and_count(q, nid, type, order, &frag)
+		       ? qr__fragmentation_index_for(&frag, order)
+		       : 0;
 }
 
 int qr_unusable_free_index(struct quire *q, int nid, enum qr_zone_type type, unsigned order)
 {
 	struct qr_extfrag frag;
 
-	return find_and_count(q, nid, type, order, &frag) ?
-		       qr__unusable_free_index_for(&frag, order) :
-		       1000;
+	return find_and_count(q, nid, type, order, &frag)
+		       ? qr__unusable_free_index_for(&frag, order)
+		       : 1000;
 }
 
 unsigned qr_extfrag_for_order(struct quire *q, int nid, enum qr_zone_type type, unsigned order)
 {
 	struct qr_extfrag frag;
 
-	return find_and_count(q, nid, type, order, &frag) ? qr__extfrag_percent_for(&frag, order) :
-							    0;
+	return find_and_count(q, nid, type, order, &frag) ? qr__extfrag_percent_for(&frag, order)
+							  : 0;
 }
 
 /* Text views ------------------------------------------------------------------------------- */

@@ -32,12 +32,12 @@ static const struct {
 	uint32_t flag;
 	unsigned bit;
 } copied[] = {
-	{QR_PG_LOCKED, 0},	{QR_PG_REFERENCED, 2},	{QR_PG_UPTODATE, 3},
-	{QR_PG_DIRTY, 4},	{QR_PG_LRU, 5},		{QR_PG_ACTIVE, 6},
-	{QR_PG_WRITEBACK, 8},	{QR_PG_RECLAIM, 9},	{QR_PG_SWAPBACKED, 14},
-	{QR_PG_UNEVICTABLE, 18}, {QR_PG_IDLE, 25},	{QR_PG_RESERVED, 32},
-	{QR_PG_MLOCKED, 33},	{QR_PG_MAPPEDTODISK, 34}, {QR_PG_PRIVATE, 35},
-	{QR_PG_PRIVATE_2, 36},	{QR_PG_CHECKED, 37},
+	{QR_PG_LOCKED, 0},       {QR_PG_REFERENCED, 2},    {QR_PG_UPTODATE, 3},
+	{QR_PG_DIRTY, 4},        {QR_PG_LRU, 5},           {QR_PG_ACTIVE, 6},
+	{QR_PG_WRITEBACK, 8},    {QR_PG_RECLAIM, 9},       {QR_PG_SWAPBACKED, 14},
+	{QR_PG_UNEVICTABLE, 18}, {QR_PG_IDLE, 25},         {QR_PG_RESERVED, 32},
+	{QR_PG_MLOCKED, 33},     {QR_PG_MAPPEDTODISK, 34}, {QR_PG_PRIVATE, 35},
+	{QR_PG_PRIVATE_2, 36},   {QR_PG_CHECKED, 37},
 };
 
 static uint64_t flags_copied(uint32_t flags)
@@ -83,8 +83,8 @@ static uint64_t flags_in_use(const struct qr_page *page, const struct qr_page *h
 {
 	uint32_t flags = qr__page_flags(head);
 	uint64_t word = flags_copied(flags) | flags_of_use(head, flags);
-	bool poisoned = qr__page_test(qr__page_type(head) == QR_PT_HUGETLB ? head : page,
-				      QR_PG_HWPOISON);
+	bool poisoned =
+		qr__page_test(qr__page_type(head) == QR_PT_HUGETLB ? head : page, QR_PG_HWPOISON);
 
 	if (qr__page_type(page) == QR_PT_TAIL)
 		word |= KPF_COMPOUND_TAIL;

@@ -15,7 +15,7 @@
 const char *qr_zone_type_name(enum qr_zone_type type)
 {
 	static const char *const names[QR_NR_ZONES] = {
-		[QR_ZONE_DMA] = "DMA",	       [QR_ZONE_DMA32] = "DMA32",
+		[QR_ZONE_DMA] = "DMA",         [QR_ZONE_DMA32] = "DMA32",
 		[QR_ZONE_NORMAL] = "Normal",   [QR_ZONE_HIGHMEM] = "HighMem",
 		[QR_ZONE_MOVABLE] = "Movable", [QR_ZONE_DEVICE] = "Device",
 	};
@@ -41,8 +41,10 @@ const char *qr_migratetype_name(enum qr_migratetype type)
 
 #define PER_ZONE(event, word) \
 	[(event) + QR_ZONE_DMA] = word "_dma", [(event) + QR_ZONE_DMA32] = word "_dma32", \
-	[(event) + QR_ZONE_NORMAL] = word "_normal", [(event) + QR_ZONE_HIGHMEM] = word "_high", \
-	[(event) + QR_ZONE_MOVABLE] = word "_movable", [(event) + QR_ZONE_DEVICE] = word "_device"
+		   [(event) + QR_ZONE_NORMAL] = word "_normal", \
+		   [(event) + QR_ZONE_HIGHMEM] = word "_high", \
+		   [(event) + QR_ZONE_MOVABLE] = word "_movable", \
+		   [(event) + QR_ZONE_DEVICE] = word "_device"
 
 const char *qr_vm_event_name(enum qr_vm_event event)
 {
@@ -129,18 +131,12 @@ const char *qr_trace_name(enum qr_trace_id id)
 const char *qr_slowpath_stage_name(enum qr_slowpath_stage stage)
 {
 	static const char *const names[QR_NR_SLOW_STAGES] = {
-		[QR_SLOW_ENTER] = "enter",
-		[QR_SLOW_KSWAPD] = "kswapd",
-		[QR_SLOW_FREELIST] = "freelist",
-		[QR_SLOW_COMPACT_ASYNC] = "compact_async",
-		[QR_SLOW_RECLAIM] = "reclaim",
-		[QR_SLOW_UNRESERVE] = "unreserve",
-		[QR_SLOW_COMPACT] = "compact",
-		[QR_SLOW_RETRY] = "retry",
-		[QR_SLOW_RESTART] = "restart",
-		[QR_SLOW_OOM] = "oom",
-		[QR_SLOW_NOFAIL] = "nofail",
-		[QR_SLOW_FAILED] = "failed",
+		[QR_SLOW_ENTER] = "enter",       [QR_SLOW_KSWAPD] = "kswapd",
+		[QR_SLOW_FREELIST] = "freelist", [QR_SLOW_COMPACT_ASYNC] = "compact_async",
+		[QR_SLOW_RECLAIM] = "reclaim",   [QR_SLOW_UNRESERVE] = "unreserve",
+		[QR_SLOW_COMPACT] = "compact",   [QR_SLOW_RETRY] = "retry",
+		[QR_SLOW_RESTART] = "restart",   [QR_SLOW_OOM] = "oom",
+		[QR_SLOW_NOFAIL] = "nofail",     [QR_SLOW_FAILED] = "failed",
 	};
 
 	return NAME_AT(names, stage);

@@ -33,8 +33,7 @@ static void snapshot_counts(const struct qr_zone *zone, struct qr_zone_snapshot 
 	snap->nr_free_highatomic = qr__read(&zone->nr_free_highatomic);
 	snap->nr_reserved_highatomic = qr__read(&zone->nr_reserved_highatomic);
 	snap->nr_isolate_pageblock = qr__read(&zone->nr_isolate_pageblock);
-	snap->stat_threshold =
-		atomic_load_explicit(&zone->stat_threshold, memory_order_relaxed);
+	snap->stat_threshold = atomic_load_explicit(&zone->stat_threshold, memory_order_relaxed);
 	snap->below_high = qr__zone_flag(zone, QR_ZONE_BELOW_HIGH);
 	snap->boosted = qr__zone_flag(zone, QR_ZONE_BOOSTED_WATERMARK);
 }
@@ -168,16 +167,16 @@ void qr_quire_snapshot(struct quire *q, struct qr_quire_snapshot *snap)
 	const struct qr_watch *watch = qr__watch(q);
 	const struct qr_frames *frames = &watch->alloc.frames;
 	struct qr_zone *zone;
-	int64_t min_free = atomic_load_explicit(&watch->alloc.min_free_kbytes,
-						memory_order_relaxed);
+	int64_t min_free =
+		atomic_load_explicit(&watch->alloc.min_free_kbytes, memory_order_relaxed);
 
 	*snap = (struct qr_quire_snapshot){
 		.nr_nodes = frames->nr_nodes,
 		.nr_cpus = frames->base.nr_cpus,
 		.min_free_kbytes = (uint64_t)min_free,
 		.metadata_size = watch->metadata_size,
-		.mobility_disabled = atomic_load_explicit(&frames->mobility_disabled,
-							  memory_order_relaxed),
+		.mobility_disabled =
+			atomic_load_explicit(&frames->mobility_disabled, memory_order_relaxed),
 		.options = watch->alloc.options,
 	};
 	snapshot_extents(frames, snap);
@@ -198,8 +197,7 @@ uint64_t qr_si_mem_available(struct quire *q)
 	struct qr_zone *zone;
 
 	/* Page cache and reclaimable slab would be added here; nothing keeps such pages yet. */
-	qr__for_each_zone(frames, zone)
-		nr_free += qr__read(&zone->nr_free_pages);
+	qr__for_each_zone(frames, zone) nr_free += qr__read(&zone->nr_free_pages);
 	for (unsigned nid = 0; nid < frames->nr_nodes; nid++)
 		reserve += qr__read(&frames->nodes[nid].totalreserve_pages);
 	return nr_free > reserve ? nr_free - reserve : 0;

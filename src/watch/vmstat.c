@@ -51,9 +51,9 @@ uint64_t qr__zone_stat(const struct qr_zone *zone, unsigned i)
 
 const char *qr__numa_stat_name(unsigned i)
 {
-	return i <= QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT ?
-		       qr_vm_event_name((enum qr_vm_event)(QR_EV_NUMA_HIT + i)) :
-		       NULL;
+	return i <= QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT
+		       ? qr_vm_event_name((enum qr_vm_event)(QR_EV_NUMA_HIT + i))
+		       : NULL;
 }
 
 uint64_t qr__zone_numa_stat(const struct qr_zone *zone, unsigned i)
@@ -141,9 +141,18 @@ struct event_row {
 	bool per_zone; /* one line for each zone type */
 };
 
-#define EVENT(e) {.event = (e)}
-#define ZONED(e) {.event = (e), .per_zone = true}
-#define ABSENT(name) {.absent = (name)}
+#define EVENT(e) \
+	{ \
+		.event = (e) \
+	}
+#define ZONED(e) \
+	{ \
+		.event = (e), .per_zone = true \
+	}
+#define ABSENT(name) \
+	{ \
+		.absent = (name) \
+	}
 
 static const struct event_row event_rows[] = {
 	ABSENT("pgpgin"),
@@ -321,7 +330,8 @@ size_t qr_show_vmstat(struct quire *q, char *buf, size_t size)
 size_t qr_show_numastat(struct quire *q, int nid, char *buf, size_t size)
 {
 	static const char *const names[] = {
-		"numa_hit", "numa_miss", "numa_foreign", "interleave_hit", "local_node", "other_node",
+		"numa_hit",       "numa_miss",  "numa_foreign",
+		"interleave_hit", "local_node", "other_node",
 	};
 	const struct qr_frames *frames = qr__frames(q);
 	struct qr_text text = qr__text(buf, size);

@@ -110,7 +110,9 @@ void buddy_machine_release(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t en
 		unsigned order = QR_MAX_PAGE_ORDER;
 		qr_pfn_t pageblock_end = qr__pageblock_start(pfn) + QR_PAGEBLOCK_NR_PAGES;
 
-		/* Fresh memory is of one type, or a test set types: then pageblocks go one by one. */
+		/*
+		 * Fresh memory is of one type, or a test set types: then pageblocks go one by one.
+		 */
 		if (pageblock_end < end_pfn &&
 		    qr__pageblock_type(zone->frames, pfn) !=
 			    qr__pageblock_type(zone->frames, pageblock_end))

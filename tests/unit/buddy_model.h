@@ -2,10 +2,10 @@
 /*
  * buddy_model.h - a buddy engine so simple that it can be believed, to compare real ones with
  *
- * The model keeps what it knows in plain arrays, one entry for each frame, and its lists as arrays in
- * order.  It takes blocks one by one, joins by looking, and has its own record of pageblock types and
- * of what is isolated.  Each step does the same to a real engine and to the model, and compares what
- * they answer; model_compare() compares all that can be seen.
+ * The model keeps what it knows in plain arrays, one entry for each frame, and its lists as arrays
+ * in order.  It takes blocks one by one, joins by looking, and has its own record of pageblock
+ * types and of what is isolated.  Each step does the same to a real engine and to the model, and
+ * compares what they answer; model_compare() compares all that can be seen.
  *
  * Steps are chosen by a stream of numbers: random ones, or a fuzzer's bytes.
  */

@@ -3,10 +3,10 @@
  * test_bitmap_model.c - random operations on the bitmap engine, compared with plain arrays
  *
  * The bitmap engine promises less than the list engine about which block it hands out, so its
- * oracle is not another engine but what must be true of any answer: the block was free, of the right
- * type and aligned; nothing was refused that could have been had; a single page comes from the fullest
- * pageblock of its type; and after every few steps all that can be asked is compared with
- * what follows from an array of frames.
+ * oracle is not another engine but what must be true of any answer: the block was free, of the
+ * right type and aligned; nothing was refused that could have been had; a single page comes from
+ * the fullest pageblock of its type; and after every few steps all that can be asked is compared
+ * with what follows from an array of frames.
  *
  * QR_TEST_SEED=n runs a single seed; the seed is printed when something differs.
  */

@@ -219,8 +219,8 @@ static void test_A2_no_join_across_isolation(void **state)
 }
 
 /*
- * With no buddy to join, as it is isolated itself, the pageblock is moved, not freed anew; so what is
- * reported stays so.
+ * With no buddy to join, as it is isolated itself, the pageblock is moved, not freed anew; so what
+ * is reported stays so.
  */
 static void test_undo_without_a_buddy_to_join_only_moves(void **state)
 {

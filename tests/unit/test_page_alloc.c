@@ -258,7 +258,9 @@ static void normal_fragment(struct hoard *hoard)
 	assert_true(zone_free(q, 0, QR_ZONE_NORMAL) > 2 * high);
 }
 
-/* With a DMA32 zone beside it, an unmovable request goes there rather than into movable pageblocks. */
+/*
+ * With a DMA32 zone beside it, an unmovable request goes there rather than into movable pageblocks.
+ */
 static void test_nofragment(void **state)
 {
 	struct test_machine *m = zones_new(0, 32, 32);
@@ -324,7 +326,9 @@ static void test_nofragment_flags(void **state)
 	test_machine_free(m);
 }
 
-/* Two nodes: only where the preferred node itself has DMA32 memory is there something to compare. */
+/*
+ * Two nodes: only where the preferred node itself has DMA32 memory is there something to compare.
+ */
 static void test_nofragment_flags_of_nodes(void **state)
 {
 	struct test_machine *m = test_machine_new();

@@ -78,7 +78,9 @@ static void sizes_end(void)
 
 static void test_refills_double(void **state)
 {
-	/* What each refill brings with batch 4 and limits 100..1000: the batch, doubled five times. */
+	/*
+	 * What each refill brings with batch 4 and limits 100..1000: the batch, doubled five times.
+	 */
 	static const int32_t refills[] = {4, 8, 16, 32, 64, 128, 128};
 	struct qr_page *pages[400];
 	unsigned n = 0;
@@ -569,7 +571,10 @@ static void test_huge_pages_have_lists_of_their_own(void **state)
 	give(movable, QR_HPAGE_PMD_ORDER);
 	assert_false(qr__list_empty(&pcp()->lists[13]));
 	assert_int_equal(count(), 2 * QR_PAGEBLOCK_NR_PAGES);
-	/* All but movable share a list, as the pageblock's type does not matter to whoever takes all. */
+	/*
+	 * All but movable share a list, as the pageblock's type does not matter to whoever takes
+	 * all.
+	 */
 	assert_ptr_equal(take(QR_GFP_KERNEL | QR___GFP_RECLAIMABLE, QR_HPAGE_PMD_ORDER), page);
 	give(page, QR_HPAGE_PMD_ORDER);
 	sizes_end();
@@ -617,7 +622,9 @@ static uint64_t isolated_pages(void)
 	return nr;
 }
 
-/* Freed, then isolated, then drained: the page must land on the list of its pageblock's new type. */
+/*
+ * Freed, then isolated, then drained: the page must land on the list of its pageblock's new type.
+ */
 static void test_A1_the_type_is_read_again(void **state)
 {
 	struct qr_page *page;

@@ -4,16 +4,17 @@
  *
  * The steps, each a file:
  *
- *	scan.c		one pass over the events: what they tell of the time before them (which frames were
- *			in use as blocks of which order, which waited in which CPU's cache)
- *	types.c		which pageblock was of which migratetype: only the counts are recorded, the rest is
- *			fitted to what is known
+ *	scan.c		one pass over the events: what they tell of the time before them (which
+ *			frames were in use as blocks of which order, which waited in which CPU's
+ *			cache)
+ *	types.c		which pageblock was of which migratetype: only the counts are recorded, the
+ *			rest is fitted to what is known
  *	model.c		an instance of Quire in the state of the machine at the first event
  *	play.c		each event on its CPU, in order, at its time
  *	outcome.c	the model's end beside the machine's
  *
- * A recorded frame and the model's frame for it are two things: the model decides by itself where an
- * allocation goes.  A map from the one to the other turns recorded frees into the model's.
+ * A recorded frame and the model's frame for it are two things: the model decides by itself where
+ * an allocation goes.  A map from the one to the other turns recorded frees into the model's.
  */
 #ifndef QUIRE_REPLAY_REPLAY_H
 #define QUIRE_REPLAY_REPLAY_H
@@ -67,7 +68,8 @@ struct replay_machine {
 	uint64_t nr_frames; /* frames.nr, rounded up to pageblocks */
 	uint8_t *initial_order; /* at the first frame of a block in use at the start: order + 1 */
 	uint8_t *
-		block_type; /* of each pageblock, enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
+		/* of each pageblock, enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
+		block_type;
 	struct replay_cached *cached; /* frames that waited in caches at the start, by first use */
 	uint64_t nr_cached;
 	uint64_t type_mismatch; /* pageblocks whose type the counts demanded against the evidence */

@@ -6,7 +6,8 @@
  * part of which block they were allocated, nor which of them were free after all, in a CPU's
  * cache.  The events do:
  *
- *	a free of a frame that no event allocated	it was in use from the start, as a block of that order
+ *	a free of a frame that no event allocated	it was in use from the start, as a block of
+ *							that order
  *	an allocation of a frame that no event freed	it waited in that CPU's cache
  *	a drain of such a frame			likewise, at the cold end
  *

@@ -6,8 +6,8 @@
  *
  *	drains		carry the type of their page's pageblock: its first one says it outright
  *	allocations	go to their own type's pageblocks, but for fallbacks
- *	contents	user pages are in movable ones; slab pages in reclaimable or unmovable ones, page
- *			tables and the kernel's other pages in unmovable ones
+ *	contents	user pages are in movable ones; slab pages in reclaimable or unmovable ones,
+ *			page tables and the kernel's other pages in unmovable ones
  *
  * Each type is then given to as many pageblocks as were counted, best evidence first.  Between
  * unmovable and reclaimable contents tell little; there the recorded free blocks by order and type

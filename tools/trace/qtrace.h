@@ -91,8 +91,8 @@ struct qtrace {
 };
 
 /*
- * Reads the tables and finds the rest; what a chunk contains is checked when it is read.  A file whose
- * end is missing is opened, with .truncated set; anything else that is wrong is an error.
+ * Reads the tables and finds the rest; what a chunk contains is checked when it is read.  A file
+ * whose end is missing is opened, with .truncated set; anything else that is wrong is an error.
  */
 int qtrace_open(const char *path, struct qtrace *trace);
 void qtrace_close(struct qtrace *trace);
