@@ -70,10 +70,11 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (qr__page_type(page) != QR_PT_NONE && page->zone_id != c->zone->id)
+	else if (qr__page_type(page) != QR_PT_NONE &&
+		 qr__page_zone_id_racy(page) != c->zone->id)
 		qr__check_broken(c, QR_INV_F3,
 				 "the record of pfn %#llx says zone id %u, but it lies in %u",
-				 PFN(run->head), (unsigned)page->zone_id, (unsigned)c->zone->id);
+				 PFN(run->head), qr__page_zone_id_racy(page), (unsigned)c->zone->id);
 }
 
 /* What the engine or a cache holds, nobody else touches. */
@@ -112,7 +113,8 @@ static qr_pfn_t stray_tail(const struct qr_checker *c, const struct qr_run *run,
 	for (qr_pfn_t pfn = run->head + 1; pfn < run->end_pfn; pfn++) {
 		const struct qr_page *tail = qr__pfn_page(c->frames, pfn);
 
-		if (compound ? qr__page_type(tail) != QR_PT_TAIL || tail->link.next != index :
+		if (compound ? qr__page_type(tail) != QR_PT_TAIL ||
+				       qr__page_tail_head_racy(tail) != index :
 			       qr__page_type(tail) != QR_PT_NONE)
 			return pfn;
 	}

@@ -291,8 +291,8 @@ static void flags_print(struct qr_text *text, const struct qr_page *page)
 	for (unsigned i = 0; i < QR_ARRAY_SIZE(words); i++)
 		if (flags >> i & 1)
 			qr__text_printf(text, "%s|", words[i]);
-	qr__text_printf(text, "node=%d|zone=%d)", (int)(page->zone_id / QR_NR_ZONES),
-			(int)(page->zone_id % QR_NR_ZONES));
+	qr__text_printf(text, "node=%d|zone=%d)", (int)(qr__page_zone_id_racy(page) / QR_NR_ZONES),
+			(int)(qr__page_zone_id_racy(page) % QR_NR_ZONES));
 }
 
 /* As the kernel names the reasons why a page was moved. */

@@ -70,7 +70,6 @@ void qr__owner_set(struct quire *q, struct qr_page *page, unsigned order, qr_gfp
 void qr__owner_reset(struct quire *q, struct qr_page *page, unsigned order);
 void qr__owner_split(struct quire *q, struct qr_page *page, unsigned order);
 size_t qr__owner_text(struct quire *q, const struct qr_page *page, char *buf, size_t size);
-size_t qr__owner_text(struct quire *q, const struct qr_page *page, char *buf, size_t size);
 
 static inline bool qr__owner_active(const struct qr_watch *watch)
 {

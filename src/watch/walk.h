@@ -27,6 +27,13 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 /* The same, locking the zone for a moment. */
 void qr__run_look(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run);
 
+/*
+ * Fields of a page in use, whose owner writes them without a lock and without atomics.  One word is
+ * read whole; whoever asks knows that it may be about to change.
+ */
+uint32_t qr__page_tail_head_racy(const struct qr_page *tail);
+unsigned qr__page_zone_id_racy(const struct qr_page *page);
+
 /* The record that speaks for a frame: its own or its block's head's; NULL: none does. */
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn);
 
