@@ -54,6 +54,7 @@ struct block_list {
 struct show {
 	unsigned view;
 	const char *path; /* NULL: this host */
+	const char *engine; /* NULL: the machine's, or the default */
 	struct machine machine;
 	struct setting_list settings; /* --set, which come after those of the file */
 	struct alloc_wish wishes[MAX_ALLOCS];
@@ -69,6 +70,13 @@ struct show {
 static bool set_take(struct cli *cli, void *into, const char *value)
 {
 	return setting_list_take(cli, &((struct show *)into)->settings, value);
+}
+
+static bool engine_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct show *)into)->engine = value;
+	return true;
 }
 
 static bool alloc_take(struct cli *cli, void *into, const char *value)
@@ -140,6 +148,7 @@ static const struct cli_option options[] = {
 	 "first allocate COUNT (or 'all') blocks of 2^ORDER pages\n"
 	 "with this gfp mask, GFP_KERNEL if none is given; may be\n"
 	 "repeated"},
+	{"engine", "NAME", engine_take, "which engine keeps the free blocks: list or bitmap"},
 	{"free-every", "N", free_every_take, "then free every N-th of these blocks"},
 	{"blocks-per-char", "N", per_cell_take, "map: so many pageblocks to a character"},
 	{"color", "WHEN", color_take, "map: auto, always or never"},
@@ -296,6 +305,8 @@ static int machine_prepare(struct show *show, struct machine_error *error)
 		snprintf(error->text, sizeof(error->text), "no memory");
 		code = EXIT_LACKING;
 	}
+	if (show->engine)
+		show->machine.config.engine = show->engine;
 	return code;
 }
 
@@ -308,8 +319,12 @@ static int show_run(struct cli *cli, struct show *show)
 
 	first_cpu_bind();
 	code = machine_prepare(show, &error);
-	if (code == EXIT_GOOD)
+	if (code == EXIT_GOOD) {
 		code = machine_open(&show->machine, &how, &pool, &error);
+		/* A machine that was read is possible: what cannot be was asked for with options. */
+		if (code == EXIT_INPUT)
+			code = EXIT_USAGE;
+	}
 	if (code != EXIT_GOOD) {
 		cli_error(cli, "%s", error.text);
 		return code;

@@ -38,6 +38,7 @@ static const char *const backing_words[] = {"memfd", "hugetlb", "none", NULL};
 
 struct options {
 	const char *path; /* NULL: a machine of so much memory */
+	const char *engine; /* NULL: the machine's, or the default */
 	double seconds;
 	uint64_t threads, memory, min_order, max_order, seed;
 	unsigned backing; /* enum qr_linux_backing, which has the order of backing_words */
@@ -82,6 +83,13 @@ static bool orders_take(struct cli *cli, void *into, const char *value)
 static bool seed_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_number(cli, value, 0, UINT64_MAX, &((struct options *)into)->seed);
+}
+
+static bool engine_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct options *)into)->engine = value;
+	return true;
 }
 
 static bool option_take(struct cli *cli, void *into, const char *value)
@@ -152,6 +160,7 @@ static const struct cli_option verb_options[] = {
 	{"orders", "FIRST-LAST", orders_take,
 	 "sizes of allocations, as orders; most are of the first"},
 	{"seed", "NUMBER", seed_take, "of the random numbers"},
+	{"engine", "NAME", engine_take, "which engine keeps the free blocks: list or bitmap"},
 	{"poison", NULL, poison_take, "fill free pages, verify them when allocated"},
 	{"option", "WORD", option_take,
 	 "an option of machine files: poison, shuffle, page_owner, ..."},
@@ -436,6 +445,8 @@ static int machine_prepare(const struct options *options, struct machine *machin
 		snprintf(error->text, sizeof(error->text), "no memory");
 		code = EXIT_LACKING;
 	}
+	if (options->engine)
+		machine->config.engine = options->engine;
 	return code == EXIT_GOOD ? memory_is_there(options, machine, error) : code;
 }
 
@@ -587,8 +598,8 @@ static int run(struct cli *cli)
 	}
 	if (error.text[0])
 		cli_error(cli, "%s", error.text);
-	/* Without a file, what cannot be was asked for with options. */
-	if (code == EXIT_INPUT && !options.path)
+	/* A machine that was read is possible: what cannot be was asked for with options. */
+	if (code == EXIT_INPUT && (!options.path || machine.config.nr_cpus != 0))
 		code = EXIT_USAGE;
 	machine_free(&machine);
 	setting_list_free(&options.settings);

@@ -121,6 +121,8 @@ class WrongArguments(ProgramTest):
         ("stress --orders 3-1", "'3-1' is not a span between 0 and"),
         ("stress --orders 0-99", "is not a span between 0 and"),
         ("stress --option fast", "'fast' is not one of: poison"),
+        ("stress --engine steam --memory 16M", "there is no buddy engine"),
+        ("show vmstat --engine steam", "there is no buddy engine"),
         ("stress --seed -1", "'-1' is not a number from 0 up"),
         ("stress --memory 64M x.machine", "--memory cannot be given as well"),
         ("stress a b", "'b' is too much"),

@@ -36,10 +36,18 @@ class Stress(ProgramTest):
         self.assertEqual(document["allocated"], sum(row["allocated"] for row in document["orders"]))
 
     def test_machines_without_contents(self):
-        for name in ("tiny", "numa-4-memoryless", "highmem-32bit", "kernelcore"):
+        for name, engine in (
+            ("tiny", "list"),
+            ("tiny", "bitmap"),
+            ("numa-4-memoryless", "list"),
+            ("highmem-32bit", "bitmap"),
+            ("kernelcore", "list"),
+        ):
             with self.subTest(name):
                 path = MACHINES / f"{name}.machine"
-                document = self.stress("--seconds", "0.5", "--threads", "3", "--backing", "none", path)
+                document = self.stress(
+                    "--seconds", "0.5", "--threads", "3", "--backing", "none", "--engine", engine, path
+                )
                 self.assertEqual(document["verified_bytes"], 0)
 
     def test_options(self):
