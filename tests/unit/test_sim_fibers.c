@@ -606,7 +606,7 @@ static void run_allocators(enum qr_cpu_model model, unsigned nr_cpus, uint64_t s
 static void test_allocator_interleaved(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 0; seed < NR_SEEDS; seed++) {
+	for (uint64_t seed = 0; seed < NR_SEEDS / 3; seed++) {
 		run_allocators(QR_CPU_SMP, MACHINE_CPUS, seed);
 		run_allocators(QR_CPU_RT, MACHINE_CPUS, seed);
 		run_allocators(QR_CPU_UP, 1, seed);
