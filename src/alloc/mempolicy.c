@@ -120,8 +120,9 @@ static qr_nodemask_t nodes_with_memory(const struct qr_allocator *alloc,
 	       atomic_load_explicit(&alloc->frames.node_states[QR_N_MEMORY], memory_order_relaxed);
 }
 
+/* mask: the policy's nodes_with_memory(), read once, as nodes come and go meanwhile. */
 static bool policy_valid(struct qr_allocator *alloc, const struct qr_mempolicy *policy,
-			 qr_gfp_t gfp)
+			 qr_nodemask_t mask, qr_gfp_t gfp)
 {
 	const char *why = NULL;
 
@@ -129,7 +130,7 @@ static bool policy_valid(struct qr_allocator *alloc, const struct qr_mempolicy *
 		return true;
 	if ((unsigned)policy->mode > QR_MPOL_WEIGHTED_INTERLEAVE)
 		why = "there is no such mode";
-	else if (!nodes_with_memory(alloc, policy))
+	else if (!mask)
 		why = "none of its nodes has memory";
 	if (why && !(gfp & QR___GFP_NOWARN))
 		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
@@ -201,14 +202,12 @@ struct qr_page *qr__alloc_pages_policy(struct qr_allocator *alloc, qr_gfp_t gfp,
 				       struct qr_task *task, const struct qr_mempolicy *policy,
 				       uint64_t il_index)
 {
-	qr_nodemask_t mask = 0;
+	qr_nodemask_t mask = is_local(policy) ? 0 : nodes_with_memory(alloc, policy);
 	struct choice choice;
 	struct qr_page *page;
 
-	if (!policy_valid(alloc, policy, gfp))
+	if (!policy_valid(alloc, policy, mask, gfp))
 		return NULL;
-	if (!is_local(policy))
-		mask = nodes_with_memory(alloc, policy);
 	choice = policy_choose(alloc, task, policy, &mask, il_index);
 	if (policy && policy->mode == QR_MPOL_PREFERRED_MANY)
 		return alloc_preferred_many(alloc, gfp, order, task, &choice);
