@@ -186,6 +186,7 @@ void qr__gfp_init(struct qr_allocator *alloc);
 /* QR_NR_ZONES: an illegal mask. */
 QR_INLINE enum qr_zone_type qr__gfp_zone(const struct qr_allocator *alloc, qr_gfp_t gfp)
 {
+	/* NOLINTNEXTLINE(misc-redundant-expression): both masks have MOVABLE */
 	return (enum qr_zone_type)alloc->gfp_zone[gfp & (QR_GFP_ZONEMASK | QR_GFP_MOVABLE_MASK)];
 }
 
