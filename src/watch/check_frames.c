@@ -70,11 +70,10 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (qr__page_type(page) != QR_PT_NONE &&
-		 qr__page_zone_id_racy(page) != c->zone->id)
-		qr__check_broken(c, QR_INV_F3,
-				 "the record of pfn %#llx says zone id %u, but it lies in %u",
-				 PFN(run->head), qr__page_zone_id_racy(page), (unsigned)c->zone->id);
+	else if (qr__page_type(page) != QR_PT_NONE && qr__page_zone_id_racy(page) != c->zone->id)
+		qr__check_broken(
+			c, QR_INV_F3, "the record of pfn %#llx says zone id %u, but it lies in %u",
+			PFN(run->head), qr__page_zone_id_racy(page), (unsigned)c->zone->id);
 }
 
 /* What the engine or a cache holds, nobody else touches. */
@@ -96,7 +95,8 @@ static void block_check_free(struct qr_checker *c, const struct qr_run *run,
 	if (tail != run->end_pfn)
 		qr__check_broken(
 			c, QR_INV_F4,
-			"pfn %#llx lies inside the free block of order %u at %#llx, but its record says type %d",
+			"the record of pfn %#llx, inside the free block of order %u at %#llx, "
+			"says type %d",
 			PFN(tail), run->order, PFN(run->head),
 			(int)qr__page_type(qr__pfn_page(c->frames, tail)));
 }
@@ -114,8 +114,8 @@ static qr_pfn_t stray_tail(const struct qr_checker *c, const struct qr_run *run,
 		const struct qr_page *tail = qr__pfn_page(c->frames, pfn);
 
 		if (compound ? qr__page_type(tail) != QR_PT_TAIL ||
-				       qr__page_tail_head_racy(tail) != index :
-			       qr__page_type(tail) != QR_PT_NONE)
+				       qr__page_tail_head_racy(tail) != index
+			     : qr__page_type(tail) != QR_PT_NONE)
 			return pfn;
 	}
 	return run->end_pfn;
@@ -130,8 +130,8 @@ static int owner_order(const struct qr_checker *c, qr_pfn_t pfn)
 	r = qr__owner_find(c->watch, pfn, &head);
 	if (!r)
 		return -1;
-	return head == pfn ? atomic_load_explicit(&r->order, memory_order_relaxed) :
-			     QR_NR_PAGE_ORDERS;
+	return head == pfn ? atomic_load_explicit(&r->order, memory_order_relaxed)
+			   : QR_NR_PAGE_ORDERS;
 }
 
 static unsigned soft_check_in_use(const struct qr_checker *c, const struct qr_run *run,
@@ -360,8 +360,8 @@ static void blocks_walk(struct qr_checker *c)
 
 static void pageblock_check(struct qr_checker *c, qr_pfn_t pfn)
 {
-	uint32_t bits = atomic_load_explicit(&qr__pageblock(c->frames, pfn)->bits,
-					     memory_order_relaxed);
+	uint32_t bits =
+		atomic_load_explicit(&qr__pageblock(c->frames, pfn)->bits, memory_order_relaxed);
 	unsigned type = (bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE;
 
 	if (type >= QR_MIGRATE_ISOLATE) {

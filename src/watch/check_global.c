@@ -18,7 +18,8 @@ static void marks_check(struct qr_checker *c, const struct qr_zone *zone)
 	    mark[QR_WMARK_HIGH] > mark[QR_WMARK_PROMO])
 		qr__check_broken(
 			c, QR_INV_W1,
-			"zone %s of node %d: min %llu, low %llu, high %llu, promo %llu must not decrease",
+			"zone %s of node %d: min %llu, low %llu, high %llu, promo %llu must not "
+			"decrease",
 			qr_zone_type_name(zone->type), zone->nid, ULL(mark[QR_WMARK_MIN]),
 			ULL(mark[QR_WMARK_LOW]), ULL(mark[QR_WMARK_HIGH]),
 			ULL(mark[QR_WMARK_PROMO]));
@@ -34,7 +35,8 @@ static void reserve_check(struct qr_checker *c, const struct qr_zone *zone)
 		if (type <= (unsigned)zone->type ? reserve != 0 : reserve < below) {
 			qr__check_broken(
 				c, QR_INV_W2,
-				"zone %s of node %d keeps %llu pages from requests for zone %s, %llu below",
+				"zone %s of node %d keeps %llu pages from requests for zone %s, "
+				"%llu below",
 				qr_zone_type_name(zone->type), zone->nid, ULL(reserve),
 				qr_zone_type_name((enum qr_zone_type)type), ULL(below));
 			return;
@@ -143,7 +145,8 @@ static void zoneref_check(struct qr_checker *c, const struct qr_node *node, bool
 	    listed_before(list, i, zone))
 		qr__check_broken(
 			c, QR_INV_W3,
-			"place %u of the zonelist of node %d: zone %s of node %d does not belong there",
+			"place %u of the zonelist of node %d: zone %s of node %d does not belong "
+			"there",
 			i, node->nid, qr_zone_type_name(zone->type), zone->nid);
 	else if (node_comes_back(list, i, zone) || (i == 0 && own_first && zone->nid != node->nid))
 		qr__check_broken(

@@ -43,7 +43,8 @@ static void orders_check(struct qr_checker *c)
 		if (all != sum)
 			qr__check_broken(
 				c, QR_INV_Z4,
-				"zone %s of node %d counts %llu free blocks of order %u, its types %llu",
+				"zone %s of node %d counts %llu free blocks of order %u, its types "
+				"%llu",
 				qr_zone_type_name(zone->type), zone->nid, ULL(all), order,
 				ULL(sum));
 	}
@@ -101,7 +102,8 @@ static void sizes_check(struct qr_checker *c)
 	if (managed > present || present > spanned)
 		qr__check_broken(
 			c, QR_INV_Z9,
-			"zone %s of node %d: spanned %llu, present %llu, managed %llu must not increase",
+			"zone %s of node %d: spanned %llu, present %llu, managed %llu must not "
+			"increase",
 			qr_zone_type_name(zone->type), zone->nid, ULL(spanned), ULL(present),
 			ULL(managed));
 	differs(c, QR_INV_Z9, "present_pages", present, nr_present(c));
@@ -139,7 +141,8 @@ static void highatomic_check(struct qr_checker *c)
 	if (reserved < blocks * QR_PAGEBLOCK_NR_PAGES || reserved > limit)
 		qr__check_broken(
 			c, QR_INV_Z8,
-			"zone %s of node %d reserves %llu highatomic pages, but has %llu such pageblocks",
+			"zone %s of node %d reserves %llu highatomic pages, but has %llu such "
+			"pageblocks",
 			qr_zone_type_name(zone->type), zone->nid, ULL(reserved), ULL(blocks));
 }
 

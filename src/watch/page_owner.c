@@ -279,11 +279,11 @@ static qr_pfn_t next_allocated_racy(const struct qr_watch *watch, qr_pfn_t pfn)
 static void flags_print(struct qr_text *text, const struct qr_page *page)
 {
 	static const char *const words[] = {
-		"locked",     "referenced",  "uptodate",   "dirty",	 "lru",	      "active",
-		"workingset", "checked",     "reserved",   "private",	 "private_2", "writeback",
-		"head",	      "owner_2",     "reclaim",	   "swapbacked", "unevictable", "mlocked",
-		"hwpoison",   "young",	     "idle",	   "swapcache",	 "pfmemalloc", "charged",
-		"movable_ops", "anon",	     "ksm",
+		"locked",      "referenced", "uptodate", "dirty",      "lru",         "active",
+		"workingset",  "checked",    "reserved", "private",    "private_2",   "writeback",
+		"head",        "owner_2",    "reclaim",  "swapbacked", "unevictable", "mlocked",
+		"hwpoison",    "young",      "idle",     "swapcache",  "pfmemalloc",  "charged",
+		"movable_ops", "anon",       "ksm",
 	};
 	uint32_t flags = qr__page_flags(page);
 
@@ -299,9 +299,9 @@ static void flags_print(struct qr_text *text, const struct qr_page *page)
 static const char *migrate_reason_name(int reason)
 {
 	static const char *const names[] = {
-		"compaction",	   "memory_failure", "memory_hotplug", "syscall_or_cpuset",
+		"compaction",      "memory_failure", "memory_hotplug", "syscall_or_cpuset",
 		"mempolicy_mbind", "numa_misplaced", "contig_range",   "longterm_pin",
-		"demotion",	   "damon",
+		"demotion",        "damon",
 	};
 
 	return (size_t)reason < QR_ARRAY_SIZE(names) ? names[reason] : "unknown";

@@ -197,7 +197,10 @@ uint64_t qr_si_mem_available(struct quire *q)
 	struct qr_zone *zone;
 
 	/* Page cache and reclaimable slab would be added here; nothing keeps such pages yet. */
-	qr__for_each_zone(frames, zone) nr_free += qr__read(&zone->nr_free_pages);
+	qr__for_each_zone(frames, zone)
+	{
+		nr_free += qr__read(&zone->nr_free_pages);
+	}
 	for (unsigned nid = 0; nid < frames->nr_nodes; nid++)
 		reserve += qr__read(&frames->nodes[nid].totalreserve_pages);
 	return nr_free > reserve ? nr_free - reserve : 0;

@@ -276,7 +276,10 @@ static void zone_sums_show(struct qr_text *text, const struct qr_frames *frames,
 		const struct qr_zone *zone;
 		uint64_t sum = 0;
 
-		qr__for_each_populated_zone(frames, zone) sum += value_of(zone, i);
+		qr__for_each_populated_zone(frames, zone)
+		{
+			sum += value_of(zone, i);
+		}
 		line(text, name, sum);
 	}
 }

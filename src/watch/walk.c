@@ -37,8 +37,7 @@ static bool page_covers(const struct qr_page *page, qr_pfn_t distance)
 
 	if (type == QR_PT_NONE || type == QR_PT_TAIL)
 		return false;
-	return distance == 0 ||
-	       (order <= QR_MAX_PAGE_ORDER && distance < qr__order_pages(order));
+	return distance == 0 || (order <= QR_MAX_PAGE_ORDER && distance < qr__order_pages(order));
 }
 
 /* A tail names its head; but it is believed only if that head is one, and its block reaches us. */
@@ -292,8 +291,8 @@ static void pageblock_fill(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t en
 			   struct qr_pageblock_info *info)
 {
 	const struct qr_frames *frames = zone->frames;
-	uint32_t bits = atomic_load_explicit(&qr__pageblock(frames, start_pfn)->bits,
-					     memory_order_relaxed);
+	uint32_t bits =
+		atomic_load_explicit(&qr__pageblock(frames, start_pfn)->bits, memory_order_relaxed);
 	qr_pfn_t pfn = start_pfn;
 
 	*info = (struct qr_pageblock_info){
@@ -389,7 +388,8 @@ unsigned qr_zonelist(struct quire *q, int nid, bool thisnode, struct qr_zoneref_
 	if (nid < 0 || (unsigned)nid >= frames->nr_nodes)
 		return 0;
 	ref = thisnode ? qr__node(frames, nid)->zonelist_thisnode : qr__node(frames, nid)->zonelist;
-	qr__for_each_zone_zonelist(ref, zone, ref, QR_ZONE_DEVICE, NULL) {
+	qr__for_each_zone_zonelist(ref, zone, ref, QR_ZONE_DEVICE, NULL)
+	{
 		if (nr < max)
 			refs[nr] = (struct qr_zoneref_info){.nid = zone->nid, .type = zone->type};
 		nr++;

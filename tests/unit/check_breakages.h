@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_breakages.h - ways to break an instance, each with the invariant that must be reported
+ */
+#ifndef TESTS_UNIT_CHECK_BREAKAGES_H
+#define TESTS_UNIT_CHECK_BREAKAGES_H
+
+#include "support.h"
+
+#include "alloc/pcp.h"
+#include "watch/check.h"
+
+#define MAX_PAGES QR_MAX_ORDER_NR_PAGES
+#define PB QR_PAGEBLOCK_NR_PAGES
+#define ZONE_PAGES (16 * MAX_PAGES + 2) /* its end is no end of a block */
+#define TOP (ZONE_PAGES - 2)
+#define HOLE (ZONE_PAGES + 1)
+
+/*
+ * Two nodes.  Node 0 has 16 large blocks and 2 frames, a hole of 2 frames, and some more; node 1
+ * has as much as the first part, further up.
+ */
+static inline struct test_machine *machine_new(void)
+{
+	struct test_machine *m = test_machine_new();
+
+	test_machine_add(m, 0, ZONE_PAGES, 0);
+	test_machine_add(m, ZONE_PAGES + 2, MAX_PAGES - 4, 0);
+	test_machine_add(m, (qr_pfn_t)1 << 15, ZONE_PAGES, 1);
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = (qr_pfn_t)1 << 16};
+	m->config.nr_cpus = 2;
+	test_machine_cpu_on(m, 1, 1);
+	m->config.nr_nodes = 2;
+	m->config.options |= QR_OPT_PAGE_OWNER;
+	m->config.engine = "list";
+	test_machine_create(m);
+	test_machine_check(m);
+	return m;
+}
+
+static struct qr_zone *zone_of(struct test_machine *m)
+{
+	return qr_zone_at(m->q, 0, QR_ZONE_NORMAL);
+}
+
+static struct qr_page *page_at(struct test_machine *m, qr_pfn_t pfn)
+{
+	return qr__pfn_page(qr__frames(m->q), pfn);
+}
+
+/* A block in use at this place. */
+static struct qr_page *taken(struct test_machine *m, qr_pfn_t pfn, unsigned order, qr_gfp_t gfp)
+{
+	struct qr_page *page;
+
+	assert_int_equal(qr_alloc_pages_at(m->q, pfn, order, gfp, &page), 0);
+	test_machine_check(m);
+	return page;
+}
+
+/* A single page in the cache of CPU 0. */
+static struct qr_page *cached(struct test_machine *m)
+{
+	struct qr_page *page = qr_alloc_pages_node(m->q, 0, QR_GFP_KERNEL, 0);
+
+	qr___free_pages(m->q, page, 0);
+	assert_int_equal(qr__page_type(page), QR_PT_PCP);
+	test_machine_check(m);
+	return page;
+}
+
+static struct qr_list *list_of(struct test_machine *m, const struct qr_page *page)
+{
+	struct qr_per_cpu_pages *pcp = &zone_of(m)->pcp[0];
+	uint32_t index = qr__page_index(qr__frames(m->q), page);
+
+	for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
+		if (pcp->lists[i].first == index)
+			return &pcp->lists[i];
+	fail_msg("not the first of a list");
+	return NULL;
+}
+
+/* What can be broken ----------------------------------------------------------------------- */
+
+static void f1_record_gone(struct test_machine *m)
+{
+	qr__page_type_set(taken(m, 9, 0, QR_GFP_KERNEL), QR_PT_NONE);
+}
+
+static void f1_block_gone(struct test_machine *m)
+{
+	qr__page_type_set(taken(m, MAX_PAGES, 3, QR_GFP_KERNEL), QR_PT_NONE);
+}
+
+static void f2_misaligned(struct test_machine *m)
+{
+	qr__page_order_set(taken(m, 9, 0, QR_GFP_KERNEL), 1);
+}
+
+static void f2_leaves_zone(struct test_machine *m)
+{
+	qr__page_order_set(taken(m, TOP, 1, QR_GFP_KERNEL), 2);
+}
+
+static void f2_order(struct test_machine *m)
+{
+	qr__page_order_set(taken(m, 9, 0, QR_GFP_KERNEL), QR_MAX_PAGE_ORDER + 1);
+}
+
+static void f3_zone(struct test_machine *m)
+{
+	taken(m, 9, 0, QR_GFP_KERNEL)->zone_id++;
+}
+
+static void f3_type(struct test_machine *m)
+{
+	qr__page_type_set(taken(m, 9, 0, QR_GFP_KERNEL), (enum qr_page_type)200);
+}
+
+static void f4_tail_referenced(struct test_machine *m)
+{
+	page_at(m, MAX_PAGES + 5)->refcount = 1;
+}
+
+static void f5_mapped(struct test_machine *m)
+{
+	page_at(m, MAX_PAGES)->mapcount = 1;
+}
+
+static void f5_cached_referenced(struct test_machine *m)
+{
+	cached(m)->refcount = 1;
+}
+
+static void f6_unreferenced(struct test_machine *m)
+{
+	taken(m, 9, 0, QR_GFP_KERNEL)->refcount = 0;
+}
+
+static void f7_free_dirty(struct test_machine *m)
+{
+	qr__page_set(page_at(m, MAX_PAGES), QR_PG_DIRTY);
+}
+
+static void f7_cached_reported(struct test_machine *m)
+{
+	qr__page_set(cached(m), QR_PG_REPORTED);
+}
+
+static void f8_pageblock(struct test_machine *m)
+{
+	taken(m, 2 * MAX_PAGES, QR_PAGEBLOCK_ORDER, QR_GFP_KERNEL);
+	qr__pageblock(qr__frames(m->q), 2 * MAX_PAGES)->bits = QR_PB_TYPE_MASK;
+}
+
+static void f8_isolate_as_type(struct test_machine *m)
+{
+	taken(m, 2 * MAX_PAGES, QR_PAGEBLOCK_ORDER, QR_GFP_KERNEL);
+	qr__pageblock(qr__frames(m->q), 2 * MAX_PAGES)->bits =
+		QR_MIGRATE_ISOLATE ^ QR_MIGRATE_MOVABLE;
+}
+
+static void f9_tail_of_another(struct test_machine *m)
+{
+	taken(m, 8, 2, QR_GFP_KERNEL | QR___GFP_COMP)[3].link.next += 1;
+}
+
+static void f9_tail_lost(struct test_machine *m)
+{
+	qr__page_type_set(taken(m, 8, 2, QR_GFP_KERNEL | QR___GFP_COMP) + 2, QR_PT_NONE);
+}
+
+static void f9_plain_tail_speaks(struct test_machine *m)
+{
+	qr__page_type_set(taken(m, 8, 1, QR_GFP_KERNEL) + 1, QR_PT_INUSE);
+}
+
+static void f9_stray_tail(struct test_machine *m)
+{
+	struct qr_page *page = taken(m, 9, 0, QR_GFP_KERNEL);
+
+	qr__page_type_set(page, QR_PT_TAIL);
+	page->link.next = (uint32_t)MAX_PAGES;
+}
+
+static void f9_tail_behind_folio(struct test_machine *m)
+{
+	struct qr_page *folio = taken(m, 8, 1, QR_GFP_KERNEL | QR___GFP_COMP);
+	struct qr_page *page = taken(m, 10, 0, QR_GFP_KERNEL);
+
+	qr__page_type_set(page, QR_PT_TAIL);
+	page->link.next = qr__page_index(qr__frames(m->q), folio);
+}
+
+static void f10_record_in_hole(struct test_machine *m)
+{
+	qr__page_type_set(page_at(m, HOLE), QR_PT_INUSE);
+}
+
+static void b2_head(struct test_machine *m)
+{
+	qr__page_type_set(page_at(m, MAX_PAGES), QR_PT_INUSE);
+}
+
+static void b2_referenced(struct test_machine *m)
+{
+	page_at(m, MAX_PAGES)->refcount = 1;
+}
+
+static void b2_order(struct test_machine *m)
+{
+	qr__page_order_set(page_at(m, MAX_PAGES), QR_MAX_PAGE_ORDER - 1);
+}
+
+static void b4_cma(struct test_machine *m)
+{
+	qr__pageblock(qr__frames(m->q), MAX_PAGES)->bits = QR_MIGRATE_CMA ^ QR_MIGRATE_MOVABLE;
+}
+
+static void b4_isolated(struct test_machine *m)
+{
+	qr__pageblock(qr__frames(m->q), MAX_PAGES)->bits |= QR_PB_ISOLATE;
+}
+
+static void b5_retyped(struct test_machine *m)
+{
+	qr__pageblock(qr__frames(m->q), MAX_PAGES)->bits =
+		QR_MIGRATE_RECLAIMABLE ^ QR_MIGRATE_MOVABLE;
+}
+
+static void z1_too_many(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->nr_free_pages, 1);
+}
+
+static void z2_cma(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->nr_free_cma, 1);
+}
+
+static void z3_highatomic(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->nr_free_highatomic, UINT64_MAX);
+}
+
+static uint64_t one_block_more(const struct qr_zone *zone, unsigned order)
+{
+	return qr__buddy_list.nr_blocks_racy(zone, order) + (order == 1);
+}
+
+static struct qr_buddy_ops wrong_ops;
+
+static void z4_blocks(struct test_machine *m)
+{
+	wrong_ops = *zone_of(m)->ops;
+	wrong_ops.nr_blocks_racy = one_block_more;
+	zone_of(m)->ops = &wrong_ops;
+}
+
+static void z5_isolated(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->nr_isolate_pageblock, 1);
+}
+
+static void z6_free_on_no_list(struct test_machine *m)
+{
+	struct qr_page *page = taken(m, 8, 1, QR_GFP_KERNEL);
+
+	taken(m, 10, 1, QR_GFP_KERNEL); /* its buddy is in use, so it need not be joined */
+	qr__owner_reset(m->q, page, 1);
+	page->refcount = 0;
+	qr__page_type_set(page, QR_PT_BUDDY);
+}
+
+static void z7_managed(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->managed_pages, UINT64_MAX);
+}
+
+static void z7_adjusted(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->adjusted_pages, 1);
+}
+
+static void z8_wrapped(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->nr_reserved_highatomic, UINT64_MAX - 511);
+}
+
+static void z8_unreserved(struct test_machine *m)
+{
+	taken(m, 2 * MAX_PAGES, QR_PAGEBLOCK_ORDER, QR_GFP_KERNEL);
+	qr__pageblock(qr__frames(m->q), 2 * MAX_PAGES)->bits =
+		QR_MIGRATE_HIGHATOMIC ^ QR_MIGRATE_MOVABLE;
+}
+
+static void z9_managed(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->managed_pages, 1);
+}
+
+static void z9_present(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->spanned_pages, 1);
+	qr__bump(&zone_of(m)->present_pages, 1);
+}
+
+static void z10_deferred(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->nr_deferred, 5);
+}
+
+static void z11_cma(struct test_machine *m)
+{
+	qr__bump(&zone_of(m)->cma_pages, PB);
+}
+
+static void p1_link(struct test_machine *m)
+{
+	cached(m)->link.next = 0x7fffffff;
+}
+
+static void p1_prev(struct test_machine *m)
+{
+	cached(m)->link.prev = 1;
+}
+
+static void p1_last(struct test_machine *m)
+{
+	list_of(m, cached(m))->last = 1;
+}
+
+static void p1_loop(struct test_machine *m)
+{
+	struct qr_page *page = cached(m);
+
+	page->link.next = qr__page_index(qr__frames(m->q), page);
+}
+
+static void p2_type(struct test_machine *m)
+{
+	struct qr_page *page = cached(m);
+
+	qr__owner_set(m->q, page, 0, QR_GFP_KERNEL);
+	page->refcount = 1;
+	qr__page_type_set(page, QR_PT_INUSE);
+}
+
+static void p2_order(struct test_machine *m)
+{
+	struct qr_page *page = cached(m);
+	struct qr_list *list = list_of(m, page);
+
+	/* The list of order 1 of the same type has it now. */
+	list[QR_MIGRATE_PCPTYPES] = *list;
+	qr__list_init(list);
+}
+
+static void p3_count(struct test_machine *m)
+{
+	cached(m);
+	zone_of(m)->pcp[0].count++;
+}
+
+static void p3_negative(struct test_machine *m)
+{
+	zone_of(m)->pcp[1].count = -1;
+}
+
+static void p4_batch(struct test_machine *m)
+{
+	zone_of(m)->pcp[1].batch = 0;
+}
+
+static void p4_high(struct test_machine *m)
+{
+	zone_of(m)->pcp[1].high_max = -5;
+}
+
+static void p5_lost(struct test_machine *m)
+{
+	struct qr_page *page = taken(m, 9, 0, QR_GFP_KERNEL);
+
+	qr__owner_reset(m->q, page, 0);
+	page->refcount = 0;
+	page->link = (struct qr_link){QR_LIST_NONE, QR_LIST_NONE};
+	qr__page_type_set(page, QR_PT_PCP);
+}
+
+static void p5_stale_link(struct test_machine *m)
+{
+	struct qr_page *neighbour = cached(m);
+
+	p5_lost(m);
+	page_at(m, 9)->link.prev = qr__page_index(qr__frames(m->q), neighbour);
+}
+
+static void o1_no_record(struct test_machine *m)
+{
+	qr__owner_reset(m->q, taken(m, 8, 2, QR_GFP_KERNEL), 2);
+}
+
+static void o1_other_order(struct test_machine *m)
+{
+	qr__owner_set(m->q, taken(m, 8, 2, QR_GFP_KERNEL), 3, QR_GFP_KERNEL);
+}
+
+static void o2_free_owned(struct test_machine *m)
+{
+	qr__owner_set(m->q, page_at(m, MAX_PAGES), 0, QR_GFP_KERNEL);
+}
+
+static void o2_cached_owned(struct test_machine *m)
+{
+	qr__owner_set(m->q, cached(m), 0, QR_GFP_KERNEL);
+}
+
+static void w1_marks(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->watermark[QR_WMARK_LOW], 0);
+}
+
+static void w1_promo(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->watermark[QR_WMARK_PROMO], 0);
+}
+
+static void w2_own(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->lowmem_reserve[QR_ZONE_NORMAL], 1);
+}
+
+static void w2_lower(struct test_machine *m)
+{
+	struct qr_zone *dma = qr_zone_at(m->q, 0, QR_ZONE_DMA);
+
+	qr__write(&dma->lowmem_reserve[QR_ZONE_DMA32], 10);
+	qr__write(&dma->lowmem_reserve[QR_ZONE_NORMAL], 9);
+}
+
+static struct qr_zoneref *refs_of(struct test_machine *m, int nid)
+{
+	return qr__node(qr__frames(m->q), nid)->zonelist;
+}
+
+static void w3_short(struct test_machine *m)
+{
+	refs_of(m, 1)[1].zone = NULL;
+}
+
+static void w3_long(struct test_machine *m)
+{
+	refs_of(m, 0)[2].zone = qr_zone_at(m->q, 0, QR_ZONE_MOVABLE);
+}
+
+static void w3_twice(struct test_machine *m)
+{
+	refs_of(m, 0)[1].zone = refs_of(m, 0)[0].zone;
+}
+
+static void w3_index(struct test_machine *m)
+{
+	refs_of(m, 0)[1].zone_idx = QR_ZONE_MOVABLE;
+}
+
+static void w3_foreign_thisnode(struct test_machine *m)
+{
+	qr__node(qr__frames(m->q), 0)->zonelist_thisnode[0].zone =
+		qr_zone_at(m->q, 1, QR_ZONE_NORMAL);
+}
+
+static void w4_not_own_first(struct test_machine *m)
+{
+	refs_of(m, 0)[0].zone = qr_zone_at(m->q, 1, QR_ZONE_NORMAL);
+	refs_of(m, 0)[1].zone = zone_of(m);
+}
+
+static void state_flip(struct test_machine *m, enum qr_node_state state)
+{
+	qr__frames(m->q)->node_states[state] ^= 2;
+}
+
+static void w5_memory(struct test_machine *m)
+{
+	state_flip(m, QR_N_MEMORY);
+}
+
+static void w5_normal(struct test_machine *m)
+{
+	state_flip(m, QR_N_NORMAL_MEMORY);
+}
+
+static void w5_cpu(struct test_machine *m)
+{
+	state_flip(m, QR_N_CPU);
+}
+
+static void w5_online(struct test_machine *m)
+{
+	state_flip(m, QR_N_ONLINE);
+}
+
+static void w6_totalreserve(struct test_machine *m)
+{
+	qr__write(&qr__node(qr__frames(m->q), 1)->totalreserve_pages, ZONE_PAGES + 1);
+}
+
+struct breakage {
+	const char *invariant;
+	void (*apply)(struct test_machine *m);
+	const char *says; /* part of the sentence */
+};
+
+#define BREAK(name, fn, says) \
+	{ \
+		(name), (fn), (says) \
+	}
+
+static const struct breakage breakages[] = {
+	BREAK("F1", f1_record_gone, "F1: no record speaks for pfn 0x9"),
+	BREAK("F1", f1_block_gone, "no record speaks for pfn "),
+	BREAK("F2", f2_misaligned, "F2: the block at pfn 0x9 is not aligned to order 1"),
+	BREAK("F2", f2_leaves_zone, "leaves zone Normal of node 0"),
+	BREAK("F2", f2_order, "the block at pfn 0x9 has order "),
+	BREAK("F3", f3_zone, "F3: the record of pfn 0x9 says zone id 3, but it lies in 2"),
+	BREAK("F3", f3_type, "F3: the record of pfn 0x9 says type 200"),
+	BREAK("F4", f4_tail_referenced, ", inside the free block of order "),
+	BREAK("F5", f5_mapped, "is free but has 0 references and 1 mappings"),
+	BREAK("F5", f5_cached_referenced, "is cached but has 1 references"),
+	BREAK("F6", f6_unreferenced, "F6: pfn 0x9 is in use but has 0 references"),
+	BREAK("F7", f7_free_dirty, "is free but has flags 0x8"),
+	BREAK("F7", f7_cached_reported, "is cached but has flags 0x4"),
+	BREAK("F8", f8_pageblock, "has type 6"),
+	BREAK("F8", f8_isolate_as_type, "has type 5"),
+	BREAK("F9", f9_tail_of_another,
+	      "F9: pfn 0xb does not fit the block in use of order 2 at 0x8"),
+	BREAK("F9", f9_tail_lost, "F9: pfn 0xa does not fit the block in use of order 2 at 0x8"),
+	BREAK("F9", f9_plain_tail_speaks, "F9: pfn 0x9 does not fit the block in use of order 1"),
+	BREAK("F9", f9_stray_tail,
+	      "F9: pfn 0x9 says it is a tail, but no compound page reaches it"),
+	BREAK("F9", f9_tail_behind_folio, "F9: pfn 0xa says it is a tail"),
+	BREAK("F10", f10_record_in_hole, "is no memory, but its record says type 1"),
+	BREAK("B2", b2_head, "B2: "),
+	BREAK("B2", b2_referenced, "B2: "),
+	BREAK("B2", b2_order, "B2: "),
+	BREAK("B4", b4_cma, "B4: "),
+	BREAK("B4", b4_isolated, "B4: "),
+	BREAK("B5", b5_retyped, "B5: "),
+	BREAK("Z1", z1_too_many, "Z1: nr_free_pages of zone Normal of node 0 is "),
+	BREAK("Z2", z2_cma, "Z2: nr_free_cma of zone Normal of node 0 is 1, should be 0"),
+	BREAK("Z3", z3_highatomic, "Z3: nr_free_highatomic of zone Normal of node 0 is "),
+	BREAK("Z4", z4_blocks, "free blocks of order 1, its types "),
+	BREAK("Z5", z5_isolated,
+	      "Z5: nr_isolate_pageblock of zone Normal of node 0 is 1, should be 0"),
+	BREAK("Z6", z6_free_on_no_list, "Z6: nr_free_pages of zone Normal of node 0 is "),
+	BREAK("Z7", z7_managed, "Z7: managed_pages of zone Normal of node 0 is "),
+	BREAK("Z7", z7_adjusted, "Z7: managed_pages of zone Normal of node 0 is "),
+	BREAK("Z8", z8_wrapped, "but has 0 such pageblocks"),
+	BREAK("Z8", z8_unreserved, "reserves 0 highatomic pages, but has 1 such pageblocks"),
+	BREAK("Z9", z9_managed, "must not increase"),
+	BREAK("Z9", z9_present, "Z9: present_pages of zone Normal of node 0 is "),
+	BREAK("Z10", z10_deferred, "Z10: nr_deferred of zone Normal of node 0 is 5, should be 0"),
+	BREAK("Z11", z11_cma, "Z11: cma_pages of zone Normal of node 0 is "),
+	BREAK("P1", p1_link, "the link to index 2147483647 is broken"),
+	BREAK("P1", p1_prev, "P1: CPU 0, list 0: the link to index "),
+	BREAK("P1", p1_last, "but says its last is 1"),
+	BREAK("P1", p1_loop, "P1: CPU 0, list 0: the link to index "),
+	BREAK("P2", p2_type, "does not say PCP"),
+	BREAK("P2", p2_order, "has another order"),
+	BREAK("P3", p3_count, "P3: CPU 0, zone Normal: the cache counts "),
+	BREAK("P3", p3_negative, "P3: CPU 1, zone Normal: the cache counts -1 pages, but 0 are on"),
+	BREAK("P4", p4_batch, "P4: CPU 1, zone Normal: batch 0, "),
+	BREAK("P4", p4_high, "high_max -5"),
+	BREAK("P5", p5_lost, "P5: the block of order 0 at pfn 0x9 says PCP"),
+	BREAK("P5", p5_stale_link, "P5: the block of order 0 at pfn 0x9 says PCP"),
+	BREAK("O1", o1_no_record,
+	      "O1: pfn 0x8 is in use with order 2, but its owner record says -1"),
+	BREAK("O1", o1_other_order,
+	      "O1: pfn 0x8 is in use with order 2, but its owner record says 3"),
+	BREAK("O2", o2_free_owned, "is free, but has an owner record"),
+	BREAK("O2", o2_cached_owned, "is free, but has an owner record"),
+	BREAK("W1", w1_marks, "W1: zone Normal of node 0: min "),
+	BREAK("W1", w1_promo, "promo 0 must not decrease"),
+	BREAK("W2", w2_own,
+	      "W2: zone Normal of node 0 keeps 1 pages from requests for zone Normal"),
+	BREAK("W2", w2_lower,
+	      "W2: zone DMA of node 0 keeps 9 pages from requests for zone Normal, 10"),
+	BREAK("W3", w3_short, "W3: the zonelist of node 1 has 1 zones, should be 2"),
+	BREAK("W3", w3_long, "place 2 of the zonelist of node 0: zone Movable of node 0 does not"),
+	BREAK("W3", w3_twice,
+	      "W3: place 1 of the zonelist of node 0: zone Normal of node 0 does not"),
+	BREAK("W3", w3_index,
+	      "W3: place 1 of the zonelist of node 0: zone Normal of node 1 does not"),
+	BREAK("W3", w3_foreign_thisnode,
+	      "W3: place 0 of the zonelist of node 0: zone Normal of node 1"),
+	BREAK("W4", w4_not_own_first,
+	      "W4: place 0 of the zonelist of node 0: zone Normal of node 1"),
+	BREAK("W5", w5_memory, "W5: state \"memory\" of node 1 is 0, should be 1"),
+	BREAK("W5", w5_normal, "W5: state \"normal memory\" of node 1 is 0, should be 1"),
+	BREAK("W5", w5_cpu, "W5: state \"cpu\" of node 1 is 0, should be 1"),
+	BREAK("W5", w5_online, "W5: node 1 has memory, but is not online"),
+	BREAK("W6", w6_totalreserve, "W6: node 1 reserves "),
+};
+
+#endif /* TESTS_UNIT_CHECK_BREAKAGES_H */
