@@ -375,11 +375,11 @@ bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
 
 	page = qr__page_validate(frames, page);
 	while (page) {
-		struct qr_page *head = qr__compound_head(frames, page);
+		struct qr_page *head = qr__compound_head_racy(frames, page);
 
 		if (!reference_take(head))
 			return false;
-		if (qr__compound_head(frames, page) == head)
+		if (qr__compound_head_racy(frames, page) == head)
 			return true;
 		/* The page changed hands between the look and the grasp: let go, look again. */
 		qr_put_page(q, head);
@@ -392,5 +392,5 @@ int qr_page_count(const struct quire *q, const struct qr_page *page)
 	const struct qr_frames *frames = &qr__allocator_const(q)->frames;
 	struct qr_page *own = qr__page_validate(frames, page);
 
-	return own ? qr__page_refcount(qr__compound_head(frames, own)) : 0;
+	return own ? qr__page_refcount(qr__compound_head_racy(frames, own)) : 0;
 }

@@ -293,7 +293,7 @@ void qr__prep_compound_page(struct qr_allocator *alloc, struct qr_page *page, un
 
 	for (uint64_t i = 1; i < qr__order_pages(order); i++) {
 		page[i].zone_id = page->zone_id;
-		page[i].link.next = head;
+		qr__link_next_set(&page[i].link, head);
 		qr__page_type_set(page + i, QR_PT_TAIL);
 	}
 	qr__page_set(page, QR_PG_COMPOUND);

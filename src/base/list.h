@@ -33,6 +33,21 @@ QR_INLINE struct qr_link *qr__link(struct qr_links links, uint32_t i)
 	return (struct qr_link *)(void *)((char *)links.base + (size_t)i * links.stride);
 }
 
+/*
+ * Links are written under their list's lock, but .next may be read by a passer-by who takes it for
+ * something else (the head of a compound page) and then finds out that it is not; so it is written in
+ * one piece.
+ */
+QR_INLINE void qr__link_next_set(struct qr_link *link, uint32_t i)
+{
+	__atomic_store_n(&link->next, i, __ATOMIC_RELAXED);
+}
+
+QR_INLINE uint32_t qr__link_next_racy(const struct qr_link *link)
+{
+	return __atomic_load_n(&link->next, __ATOMIC_RELAXED);
+}
+
 QR_INLINE void qr__list_init(struct qr_list *list)
 {
 	list->first = list->last = QR_LIST_NONE;
@@ -47,7 +62,7 @@ QR_INLINE void qr__list_push_front(struct qr_list *list, struct qr_links links, 
 {
 	struct qr_link *link = qr__link(links, i);
 
-	link->next = list->first;
+	qr__link_next_set(link, list->first);
 	link->prev = QR_LIST_NONE;
 	if (list->first == QR_LIST_NONE)
 		list->last = i;
@@ -60,12 +75,12 @@ QR_INLINE void qr__list_push_back(struct qr_list *list, struct qr_links links, u
 {
 	struct qr_link *link = qr__link(links, i);
 
-	link->next = QR_LIST_NONE;
+	qr__link_next_set(link, QR_LIST_NONE);
 	link->prev = list->last;
 	if (list->last == QR_LIST_NONE)
 		list->first = i;
 	else
-		qr__link(links, list->last)->next = i;
+		qr__link_next_set(qr__link(links, list->last), i);
 	list->last = i;
 }
 
@@ -76,7 +91,7 @@ QR_INLINE void qr__list_remove(struct qr_list *list, struct qr_links links, uint
 	if (link->prev == QR_LIST_NONE)
 		list->first = link->next;
 	else
-		qr__link(links, link->prev)->next = link->next;
+		qr__link_next_set(qr__link(links, link->prev), link->next);
 	if (link->next == QR_LIST_NONE)
 		list->last = link->prev;
 	else
@@ -104,9 +119,9 @@ QR_INLINE void qr__list_rotate_to(struct qr_list *list, struct qr_links links, u
 
 	if (before == QR_LIST_NONE)
 		return;
-	qr__link(links, list->last)->next = list->first;
+	qr__link_next_set(qr__link(links, list->last), list->first);
 	qr__link(links, list->first)->prev = list->last;
-	qr__link(links, before)->next = QR_LIST_NONE;
+	qr__link_next_set(qr__link(links, before), QR_LIST_NONE);
 	link->prev = QR_LIST_NONE;
 	list->first = i;
 	list->last = before;

@@ -144,6 +144,17 @@ QR_INLINE struct qr_page *qr__compound_head(const struct qr_frames *frames, stru
 	return qr__page_type(page) == QR_PT_TAIL ? &frames->pages[page->link.next] : page;
 }
 
+/* The same for whoever does not own the page: it may be another's by now, or nobody's. */
+QR_INLINE struct qr_page *qr__compound_head_racy(const struct qr_frames *frames,
+						 struct qr_page *page)
+{
+	uint32_t i = qr__link_next_racy(&page->link);
+
+	if (qr__page_type(page) != QR_PT_TAIL || i >= frames->end_pfn - frames->base_pfn)
+		return page;
+	return &frames->pages[i];
+}
+
 /* Pageblocks ------------------------------------------------------------------------------- */
 
 QR_INLINE struct qr_pageblock *qr__pageblock(const struct qr_frames *frames, qr_pfn_t pfn)
