@@ -5,7 +5,7 @@
 
 BUILD ?= build
 MESON_FLAGS ?=
-STRESS_SECONDS ?= 20
+TRACE ?= examples/traces/redis.qtrace
 FUZZ_SECONDS ?= 30
 DESTDIR ?=
 
@@ -21,8 +21,13 @@ $(BUILD)/build.ninja:
 	@meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 
 .PHONY: run
-run: all	## Put real memory under stress for 20 seconds (STRESS_SECONDS=)
-	$(BUILD)/quire stress --seconds $(STRESS_SECONDS)
+run: all	## Replay a recorded machine on both engines (TRACE=file: that one)
+	$(BUILD)/quire replay --engine list --engine bitmap $(TRACE)
+	@echo
+	@echo "Next, with this very machine:"
+	@echo "  sudo $(BUILD)/quire record -- COMMAND    record what COMMAND does to its pages; then"
+	@echo "  $(BUILD)/quire replay machine.qtrace     play it again, with --set TUNABLE=VALUE otherwise"
+	@echo "  $(BUILD)/quire stress                    put a gigabyte of its memory under stress"
 
 .PHONY: test
 test: $(BUILD)/build.ninja	## Build and run the tests in this configuration only

@@ -14,6 +14,26 @@ static int machine_fails(struct replay_machine *m, int error, const char *why)
 	return error;
 }
 
+/* Each zone must lie within the frames that kpageflags tells of. */
+static int check_zones(struct replay_machine *m)
+{
+	for (unsigned z = 0; z < m->before.nr_zones; z++) {
+		const struct state_zone *zone = &m->before.zones[z];
+
+		if (!zone->present || (zone->start_pfn <= m->frames.nr &&
+				       zone->spanned <= m->frames.nr - zone->start_pfn))
+			continue;
+		snprintf(m->why, sizeof(m->why),
+			 "before/zoneinfo contradicts kpageflags: node %d zone %s has %llu frames "
+			 "from %llu on, but only %llu frames are told of",
+			 zone->nid, qr_zone_type_name(zone->type),
+			 (unsigned long long)zone->spanned, (unsigned long long)zone->start_pfn,
+			 (unsigned long long)m->frames.nr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int read_before(struct replay_machine *m)
 {
 	char why[256];
@@ -33,7 +53,7 @@ static int read_before(struct replay_machine *m)
 			 m->before.pageblock_order, QR_PAGEBLOCK_ORDER, m->before.pageblock_order);
 		return -EINVAL;
 	}
-	return 0;
+	return check_zones(m);
 }
 
 /* What came after is compared with; a trace that was cut off has none. */

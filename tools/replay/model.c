@@ -4,11 +4,18 @@
  *
  * Built in this order, because each step needs the one before:
  *
- *	1. memory: the recorded zones, cut at reserved frames, become ranges of an instance, all
- *	free 2. every frame that was not free is taken, as the block it will be freed as, if that is
- *	known 3. pageblocks get their types; only now, since two free neighbours would join and
- *	share one 4. managed pages and tunables as recorded, then those of this replay 5. the frames
- *	that waited in caches are freed on their CPU, the first to leave last
+ *	1.	memory: the recorded zones, cut at reserved frames, become ranges of an instance,
+ *		all free
+ *
+ *	2.	every frame that was not free is taken, as the block it will be freed as, if that is
+ *		known
+ *
+ *	3.	pageblocks get their types; only now, since two free neighbours would join and share
+ *		one
+ *
+ *	4.	managed pages and tunables as recorded, then those of this replay
+ *
+ *	5.	the frames that waited in caches are freed on their CPU, the first to leave last
  *
  * The platform is the replay itself: its CPU is the event's, its clock the trace's.
  */
@@ -354,7 +361,7 @@ static void fit_managed(struct model *model)
 		struct qr_zone_snapshot snap;
 		struct qr_page *page;
 
-		if (!zone->present || zone->spanned > m->frames.nr - zone->start_pfn)
+		if (!zone->present)
 			continue;
 		page = page_of_zone(model, zone);
 		if (page && qr_zone_snapshot(model->q, zone->nid, zone->type, &snap) == 0)

@@ -67,8 +67,8 @@ static const struct {
 static bool name_bits(const char *name, size_t length, qr_gfp_t *gfp)
 {
 	for (size_t i = 0; i < sizeof(gfp_names) / sizeof(gfp_names[0]); i++) {
-		if (strncmp(gfp_names[i].name, name, length) == 0 &&
-		    gfp_names[i].name[length] == 0) {
+		if (strlen(gfp_names[i].name) == length &&
+		    memcmp(gfp_names[i].name, name, length) == 0) {
 			*gfp = gfp_names[i].gfp;
 			return true;
 		}

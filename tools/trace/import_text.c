@@ -33,6 +33,12 @@ struct span {
 	const char *at, *end;
 };
 
+static bool word_is(const char *word, size_t length, const char *name)
+{
+	/* Not strncmp(): a damaged line may hold zeros. */
+	return strlen(name) == length && memcmp(word, name, length) == 0;
+}
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -154,17 +160,10 @@ static enum trace_kind take_event_name(struct span *s, bool *is_event)
 	}
 	length = (size_t)(colon - name);
 	for (unsigned kind = 0; kind < TRACE_LOST; kind++) {
-		const char *ours = trace_kind_name(kind);
-
-		if (strncmp(ours, name, length) == 0 && ours[length] == 0)
+		if (word_is(name, length, trace_kind_name(kind)))
 			return kind;
 	}
 	return TRACE_NR_KINDS;
-}
-
-static bool key_is(const char *key, size_t length, const char *name)
-{
-	return strncmp(key, name, length) == 0 && name[length] == 0;
 }
 
 static qr_gfp_t gfp_of(struct importer *im, const char *text, size_t length)
@@ -224,18 +223,18 @@ static bool take_field(struct importer *im, struct trace_event *e, const char *k
 	};
 	uint64_t value;
 
-	if (key_is(key, key_length, "pfn")) {
+	if (word_is(key, key_length, "pfn")) {
 		if (!number_of(text, length, &e->pfn))
 			return false;
 		*seen |= 1;
 		return true;
 	}
-	if (key_is(key, key_length, "gfp_flags")) {
+	if (word_is(key, key_length, "gfp_flags")) {
 		e->gfp = gfp_of(im, text, length);
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
-		if (!key_is(key, key_length, bytes[i].name))
+		if (!word_is(key, key_length, bytes[i].name))
 			continue;
 		if (!number_of(text, length, &value) || value > UINT8_MAX)
 			return false;
@@ -244,6 +243,19 @@ static bool take_field(struct importer *im, struct trace_event *e, const char *k
 		return true;
 	}
 	return true;
+}
+
+/* A NULL pointer, as the printf()s of this world have it. */
+static bool is_null(const char *text, size_t length)
+{
+	if (word_is(text, length, "(nil)") || word_is(text, length, "(null)"))
+		return true;
+	/* All zeros; the frame that would stand for is the first of all, which is never allocated. */
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] != '0' && !(text[i] == 'x' && i == 1))
+			return false;
+	}
+	return length > 0;
 }
 
 static bool take_fields(struct importer *im, struct span s, struct trace_event *e)
@@ -265,9 +277,8 @@ static bool take_fields(struct importer *im, struct span s, struct trace_event *
 		if (!equals)
 			continue;
 		text = equals + 1;
-		if (key_is(key, (size_t)(equals - key), "page"))
-			failed_alloc = key_is(text, (size_t)(s.at - text), "(nil)") ||
-				       key_is(text, (size_t)(s.at - text), "(null)");
+		if (word_is(key, (size_t)(equals - key), "page"))
+			failed_alloc = is_null(text, (size_t)(s.at - text));
 		if (!take_field(im, e, key, (size_t)(equals - key), text, (size_t)(s.at - text),
 				&seen))
 			return false;
@@ -294,7 +305,10 @@ static void note_unread(struct importer *im, struct span line)
 	st->first_unread_line = st->nr_lines;
 }
 
-/* perf: "... LOST 12 events"; trace-cmd: "CPU:1 [12 EVENTS DROPPED]". */
+/*
+ * perf: "PERF_RECORD_LOST lost 12"; ftrace: "CPU:1 [LOST 12 EVENTS]"; trace-cmd: "CPU:1 [12 EVENTS
+ * DROPPED]".
+ */
 static bool take_lost(struct importer *im, struct span line, int *error)
 {
 	struct trace_event e = {.kind = TRACE_LOST, .pfn = QR_PFN_NONE};
@@ -309,7 +323,7 @@ static bool take_lost(struct importer *im, struct span line, int *error)
 	text[line.end - line.at] = 0;
 	at = strstr(text, "LOST ");
 	if (at)
-		at += 5;
+		at += strncmp(at, "LOST lost ", 10) == 0 ? 10 : 5;
 	else if (strstr(text, "EVENTS DROPPED") && (at = strrchr(text, '[')))
 		at++;
 	if (!at)
@@ -348,6 +362,8 @@ static int import_line(struct importer *im, struct span line)
 		return 0;
 	}
 	e.kind = (uint8_t)kind;
+	if (!is_event && take_lost(im, line, &error))
+		return error;
 	if (!is_event || !take_fields(im, s, &e)) {
 		note_unread(im, line);
 		return 0;
