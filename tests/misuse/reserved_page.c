@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserved_page.c - a reserved page is freed like an allocated one
+ */
+#include "misuse.h"
+
+static void commit(struct quire *q)
+{
+	misuse_page = qr_pfn_to_page(q, 5);
+	qr___free_pages(q, misuse_page, 0);
+}
+
+MISUSE(.commit = commit,
+       .line = "free of page at pfn <pfn>, order 0, refused: it is not the first page "
+	       "of a block in use (recorded order 0)")
