@@ -193,11 +193,8 @@ void qr_page_alloc_init_late(struct quire *q)
 
 /* Pages that were reserved ----------------------------------------------------------------- */
 
-/*
- * Is the frame still as it was found, or did it join the allocator since?  Extents never change, so
- * the records must say: a frame that joined lies in a block, free or in use, whose head says so.
- */
-static bool frame_is_covered(const struct qr_frames *frames, qr_pfn_t pfn)
+/* Does the head of some block, in use or cached, speak for this frame? */
+static bool frame_has_head(const struct qr_frames *frames, qr_pfn_t pfn)
 {
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t head_pfn = qr__align_down(pfn, qr__order_pages(order));
@@ -214,13 +211,25 @@ static bool frame_is_covered(const struct qr_frames *frames, qr_pfn_t pfn)
 	return false;
 }
 
-static bool range_is_reserved(const struct qr_frames *frames, qr_pfn_t pfn, uint64_t nr)
+/*
+ * Is the frame still as it was found, or did it join the allocator since?  Extents never change, so
+ * the engine must say whether it is free, and the records whether it is in a block that is not.
+ */
+static bool frame_joined_locked(struct qr_zone *zone, qr_pfn_t pfn) QR_REQUIRES(zone->lock)
+{
+	struct qr_block block;
+
+	return zone->ops->find(zone, pfn, &block) || frame_has_head(zone->frames, pfn);
+}
+
+static bool range_is_reserved_locked(struct qr_zone *zone, qr_pfn_t pfn, uint64_t nr)
+	QR_REQUIRES(zone->lock)
 {
 	for (uint64_t i = 0; i < nr; i++) {
-		const struct qr_extent *extent = qr__extent_of(frames, pfn + i);
+		const struct qr_extent *extent = qr__extent_of(zone->frames, pfn + i);
 
 		if (!extent || extent->kind != QR_RANGE_RESERVED ||
-		    frame_is_covered(frames, pfn + i))
+		    frame_joined_locked(zone, pfn + i))
 			return false;
 	}
 	return true;
@@ -254,7 +263,7 @@ static int reserved_release(struct qr_allocator *alloc, qr_pfn_t pfn, unsigned o
 	if (!zone || zone->type == QR_ZONE_DEVICE)
 		return QR_EINVAL;
 	irqs = qr__zone_lock(zone);
-	if (!range_is_reserved(&alloc->frames, pfn, nr)) {
+	if (!range_is_reserved_locked(zone, pfn, nr)) {
 		qr__zone_unlock(zone, irqs);
 		return QR_EINVAL;
 	}
