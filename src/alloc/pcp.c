@@ -356,8 +356,6 @@ static int32_t drain_limit(const struct qr_zone *zone, struct qr_per_cpu_pages *
 	int32_t count = qr__pcp_read(&pcp->count);
 	int32_t free_count = qr__pcp_read(&pcp->free_count);
 
-	if (!high)
-		return 0;
 	if (free_high) {
 		high_lower(pcp, batch << QR_PCP_BATCH_SCALE_MAX);
 		return 0;

@@ -45,6 +45,8 @@ static struct qr_page *take(qr_gfp_t gfp, unsigned order)
 	struct qr_page *page = qr_alloc_pages(m->q, gfp, order);
 
 	assert_non_null(page);
+	/* Or refills would send all frees the long way. */
+	atomic_store(&zone()->pcp->alloc_factor, 0);
 	return page;
 }
 

@@ -53,6 +53,12 @@ static struct qr_page *take(qr_gfp_t gfp, unsigned order)
 	return page;
 }
 
+/* Let the next free take the short way: refills before would send it the long one. */
+static void short_way(void)
+{
+	atomic_store(&pcp()->alloc_factor, 0);
+}
+
 static void give(struct qr_page *page, unsigned order)
 {
 	qr___free_pages(m->q, page, order);
@@ -123,6 +129,23 @@ static void test_refills_leave_room(void **state)
 	assert_int_equal(before - nr_free(), 20 - 4);
 	assert_int_equal(qr__pcp_read(&pcp()->high), 20);
 	assert_int_equal(atomic_load(&pcp()->alloc_factor), 5);
+	give(page, 0);
+	sizes_end();
+	end();
+}
+
+/* Without room for a batch there is no cache to speak of. */
+static void test_refills_without_room(void **state)
+{
+	uint64_t before;
+	struct qr_page *page;
+
+	(void)state;
+	begin(1);
+	sizes(8, 4, 4);
+	before = nr_free();
+	page = take(QR_GFP_KERNEL, 0);
+	assert_int_equal(before - nr_free(), 1);
 	give(page, 0);
 	sizes_end();
 	end();
@@ -453,6 +476,26 @@ static void test_short_zones_shrink_caches(void **state)
 	end();
 }
 
+/* A cache that grew while the zone was well gives back when it is not, full or not. */
+static void test_grown_caches_shrink_in_short_zones(void **state)
+{
+	(void)state;
+	begin(1);
+	sizes(4, 40, 400);
+	row_take(61, 0);
+	qr__pcp_write(&pcp()->high, 400);
+	for (unsigned i = 0; i < 60; i++)
+		give(row[i], 0);
+	qr__pcp_write(&pcp()->free_count, 10);
+	qr__zone_flag_set(zone(), QR_ZONE_BELOW_HIGH);
+	give(row[60], 0);
+	assert_int_equal(qr__pcp_read(&pcp()->high), 400 - 11);
+	assert_int_equal(count(), 61 - 11);
+	qr__zone_flag_clear(zone(), QR_ZONE_BELOW_HIGH);
+	sizes_end();
+	end();
+}
+
 /* Orders 1..3 ------------------------------------------------------------------------------ */
 
 /* Give and take of small blocks, as of network buffers, leaves them in the cache. */
@@ -661,6 +704,7 @@ static void test_isolated_pages_bypass_the_cache(void **state)
 	qr_drain_all_pages(m->q, NULL);
 	isolate(page, true);
 	isolated = isolated_pages();
+	short_way();
 	give(page, 0);
 	assert_int_equal(count(), 0);
 	assert_int_equal(isolated_pages(), isolated + 1);
@@ -685,6 +729,7 @@ static void test_odd_types_wait_among_movable(void **state)
 		irqs = qr__zone_lock(zone());
 		assert_true(qr_move_freepages_block(zone(), pfn, was, types[i]) >= 0);
 		qr__zone_unlock(zone(), irqs);
+		short_way();
 		give(page, 0);
 		assert_int_equal(count(), 1);
 		assert_false(qr__list_empty(&pcp()->lists[QR_MIGRATE_MOVABLE]));
@@ -886,6 +931,71 @@ static void test_take_bulk(void **state)
 
 /* The short way ---------------------------------------------------------------------------- */
 
+/* Whatever the long way would refuse, or do besides, a full cache must not hide. */
+static void test_a_full_cache_opens_no_closed_zone(void **state)
+{
+	const qr_gfp_t movable = QR_GFP_HIGHUSER_MOVABLE & ~QR___GFP_RECLAIM;
+	struct qr_page *pages[2];
+
+	(void)state;
+	begin(1);
+	pages[0] = take(QR_GFP_KERNEL, 0);
+	pages[1] = take(movable, 0);
+	give(pages[0], 0);
+	give(pages[1], 0);
+	/* Free pages that only movable requests may have. */
+	qr__write(&zone()->nr_free_cma, nr_free());
+	assert_null(qr_alloc_pages(m->q, QR_GFP_NOWAIT, 0));
+	assert_ptr_equal(take(movable, 0), pages[1]);
+	qr__write(&zone()->nr_free_cma, 0);
+	/* Pages kept from those who may use a higher zone. */
+	qr__write(&zone()->lowmem_reserve[QR_ZONE_NORMAL], PAGES);
+	assert_null(qr_alloc_pages(m->q, QR_GFP_NOWAIT, 0));
+	qr__write(&zone()->lowmem_reserve[QR_ZONE_NORMAL], 0);
+	/* The reserve. */
+	qr__write(&zone()->nr_free_highatomic, nr_free());
+	assert_null(qr_alloc_pages(m->q, QR_GFP_NOWAIT | QR___GFP_NOMEMALLOC, 0));
+	qr__write(&zone()->nr_free_highatomic, 0);
+	/* The mark; and that it was passed by is remembered. */
+	qr__zone_flag_clear(zone(), QR_ZONE_BELOW_HIGH);
+	qr__write(&zone()->watermark_boost, PAGES);
+	assert_null(qr_alloc_pages(m->q, QR_GFP_NOWAIT, 0));
+	assert_true(qr__zone_flag(zone(), QR_ZONE_BELOW_HIGH));
+	qr__write(&zone()->watermark_boost, 0);
+	qr__zone_flag_clear(zone(), QR_ZONE_BELOW_HIGH);
+	/* A boost that nobody has told kswapd of. */
+	qr__zone_flag_set(zone(), QR_ZONE_BOOSTED_WATERMARK);
+	assert_ptr_equal(take(QR_GFP_KERNEL, 0), pages[0]);
+	assert_false(qr__zone_flag(zone(), QR_ZONE_BOOSTED_WATERMARK));
+	give(pages[0], 0);
+	give(pages[1], 0);
+	end();
+}
+
+/* Each kind of request that is more than taking a page gets what it asked for. */
+static void test_unusual_requests_are_noticed(void **state)
+{
+	struct qr_page *page;
+	const struct qr_fail_page_alloc fail = {.interval = 1};
+
+	(void)state;
+	begin(1);
+	give(take(QR_GFP_KERNEL, 0), 0);
+	qr_fail_page_alloc_set(m->q, &fail);
+	assert_null(qr_alloc_pages(m->q, QR_GFP_KERNEL, 0));
+	qr_fail_page_alloc_set(m->q, NULL);
+	assert_null(qr_alloc_pages(m->q, QR_GFP_KERNEL | 0x200, 0));
+	assert_null(qr_alloc_pages(m->q, QR_GFP_KERNEL | QR_GFP_DMA | QR_GFP_DMA32, 0));
+	assert_null(qr_alloc_pages(m->q, QR_GFP_KERNEL | QR_GFP_MOVABLE_MASK, 0));
+	/* Where types are not kept apart, all is unmovable. */
+	atomic_store(&qr__allocator(m->q)->frames.mobility_disabled, true);
+	page = take(QR_GFP_HIGHUSER_MOVABLE, 0);
+	assert_true(qr__list_empty(&pcp()->lists[QR_MIGRATE_MOVABLE]));
+	atomic_store(&qr__allocator(m->q)->frames.mobility_disabled, false);
+	give(page, 0);
+	end();
+}
+
 /* One stream of requests; what came out of it. */
 static uint64_t stream_run(struct quire *q, uint64_t seed)
 {
@@ -953,6 +1063,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refills_double),
 		cmocka_unit_test(test_refills_leave_room),
+		cmocka_unit_test(test_refills_without_room),
 		cmocka_unit_test(test_high_grows_no_further_than_max),
 		cmocka_unit_test(test_short_zones_do_not_raise_high),
 		cmocka_unit_test(test_refills_of_larger_blocks),
@@ -967,6 +1078,7 @@ int main(void)
 		cmocka_unit_test(test_bursts_raise_high),
 		cmocka_unit_test(test_reclaim_shrinks_caches),
 		cmocka_unit_test(test_short_zones_shrink_caches),
+		cmocka_unit_test(test_grown_caches_shrink_in_short_zones),
 		cmocka_unit_test(test_A19_give_and_take_does_not_drain),
 		cmocka_unit_test(test_rows_of_small_blocks_are_given_back),
 		cmocka_unit_test(test_rows_are_interrupted),
@@ -982,6 +1094,8 @@ int main(void)
 		cmocka_unit_test(test_pinning_names_the_cache),
 		cmocka_unit_test(test_wild_cpu_numbers),
 		cmocka_unit_test(test_take_bulk),
+		cmocka_unit_test(test_a_full_cache_opens_no_closed_zone),
+		cmocka_unit_test(test_unusual_requests_are_noticed),
 		cmocka_unit_test(test_the_short_way_decides_the_same),
 	};
 

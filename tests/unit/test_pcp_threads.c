@@ -8,6 +8,7 @@
 #include "alloc/pcp.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #define NR_THREADS 4
 #define NR_CPUS 2
@@ -126,6 +127,42 @@ static void test_caches_under_pressure(void **state)
 	end();
 }
 
+static _Atomic int32_t left;
+
+static void *disable(void *arg)
+{
+	(void)arg;
+	qr_zone_pcp_disable(zone());
+	atomic_store(&running, 0);
+	atomic_store(&left, qr__pcp_read(&zone()->pcp[0].count));
+	qr_zone_pcp_enable(zone());
+	return NULL;
+}
+
+/* Who disables caches is not content with somebody else's drain. */
+static void test_A22_disabling_waits_for_other_drains(void **state)
+{
+	struct qr_spinlock *lock;
+	pthread_t thread;
+
+	(void)state;
+	begin();
+	qr___free_pages(m->q, qr_alloc_pages(m->q, QR_GFP_KERNEL, 0), 0);
+	lock = &qr__allocator(m->q)->pcpu_drain_lock;
+	assert_true(qr__trylock(qr__base(m->q), lock));
+	atomic_store(&running, 1);
+	assert_int_equal(pthread_create(&thread, NULL, disable, NULL), 0);
+	while (!qr__is_locked(&qr__allocator(m->q)->pcp_batch_high_lock))
+		;
+	for (unsigned i = 0; i < 20 && atomic_load(&running); i++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&running), 1);
+	qr__unlock(qr__base(m->q), lock);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(atomic_load(&left), 0);
+	end();
+}
+
 /* A25 in earnest: somebody takes references to whatever he meets. */
 static void *scan(void *arg)
 {
@@ -219,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_caches_under_pressure),
+		cmocka_unit_test(test_A22_disabling_waits_for_other_drains),
 		cmocka_unit_test(test_A25_references_in_passing),
 		cmocka_unit_test(test_A26_double_free_in_a_race),
 	};
