@@ -2,6 +2,7 @@
 /*
  * verb_info.c - `quire info`: what is in a .qtrace
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,20 @@ static int count_events(struct qtrace *t)
 	}
 	t->totals = seen;
 	return nr;
+}
+
+/* Unpack every file, for the same reason. */
+static int check_files(struct qtrace *t)
+{
+	for (unsigned i = 0; i < t->nr_files; i++) {
+		const struct qtrace_file *file =
+			qtrace_file(t, t->files[i].when, t->files[i].name);
+
+		if (!file)
+			return -EINVAL;
+		qtrace_file_drop(t, file);
+	}
+	return 0;
 }
 
 static const char *meta(struct qtrace *t, const char *name)
@@ -136,6 +151,7 @@ static int run(struct cli *cli)
 {
 	struct info info = {0};
 	struct qtrace trace;
+	char cut[sizeof(trace.why)];
 	int code = cli_parse(cli, &info);
 
 	if (code >= 0)
@@ -145,12 +161,18 @@ static int run(struct cli *cli)
 		return EXIT_USAGE;
 	}
 	code = EXIT_GOOD;
-	if (qtrace_open(info.path, &trace) < 0 || count_events(&trace) < 0) {
+	if (qtrace_open(info.path, &trace) < 0) {
+		cli_error(cli, "%s", trace.why);
+		qtrace_close(&trace);
+		return EXIT_INPUT;
+	}
+	snprintf(cut, sizeof(cut), "%s", trace.why);
+	if (count_events(&trace) < 0 || check_files(&trace) < 0) {
 		cli_error(cli, "%s", trace.why);
 		code = EXIT_INPUT;
 	} else {
 		if (trace.truncated)
-			fprintf(stderr, "quire info: warning: %s\n", trace.why);
+			fprintf(stderr, "quire info: warning: %s\n", cut);
 		if (!info.json)
 			print_text(&trace, info.path);
 		else if (!print_json(&trace, info.path))

@@ -3,6 +3,7 @@
  * verb_record.c - `quire record`: page traffic of this machine
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -94,16 +95,37 @@ static const struct cli_option options[] = {
 
 /* The recorded command --------------------------------------------------------------------- */
 
-static pid_t command_start(struct record *record)
+/* The child: says through the pipe why the command could not be executed. */
+static void command_execute(struct record *record, int pipe_end)
 {
-	pid_t pid = fork();
+	int error;
 
-	if (pid)
-		return pid;
 	signal(SIGINT, SIG_DFL);
 	execvp(record->command[0], record->command);
-	fprintf(stderr, "quire record: %s: %s\n", record->command[0], strerror(errno));
+	error = errno;
+	if (write(pipe_end, &error, sizeof(error)) < 0)
+		_exit(126);
 	_exit(127);
+}
+
+/* Its pid, or a negative errno.  The pipe closes itself when the command begins. */
+static pid_t command_start(struct record *record)
+{
+	int ends[2], error = 0;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (!pid)
+		command_execute(record, ends[1]);
+	if (pid < 0)
+		error = errno;
+	close(ends[1]);
+	if (pid > 0 && read(ends[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
+		waitpid(pid, NULL, 0);
+	close(ends[0]);
+	return error ? -error : pid;
 }
 
 /* Has it ended?  Then its status is in *status. */
@@ -122,7 +144,7 @@ static int record_loop(struct recorder *r, struct record *record, int *status, c
 	pid_t pid = record->nr_words ? command_start(record) : 0;
 	uint64_t bytes = 0;
 	bool ended = false;
-	int error = pid < 0 ? -errno : 0;
+	int error = pid < 0 ? pid : 0;
 
 	if (error)
 		snprintf(why, 256, "%s cannot be started: %s", record->command[0],

@@ -1,0 +1,492 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Traces: `quire import`, `info`, `replay` and `record`, with good files and with bad ones."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import resource
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+import zlib
+
+from program import QUIRE, SOURCE, ProgramTest, run
+
+REDIS = SOURCE / "examples" / "traces" / "redis.qtrace"
+TRACEFS = pathlib.Path("/sys/kernel/tracing/events/kmem")
+HEAD, CHUNK = 16, 24  # bytes of the file's head and of a chunk's
+
+NR_FRAMES, NR_USED = 4096, 512
+USER_PAGE, FREE_PAGE = 1 << 5 | 1 << 12, 1 << 10  # LRU and ANON; BUDDY
+
+
+def event(name, time, pfn, cpu=0, comm="redis-server", pid=7, order=0, **fields):
+    """A line of perf script."""
+    if name == "mm_page_alloc":
+        fields = {"migratetype": 1, "gfp_flags": "GFP_HIGHUSER_MOVABLE", **fields}
+    more = "".join(f" {key}={value}" for key, value in fields.items())
+    return f"{comm:>16} {pid} [{cpu:03}] {time:.6f}: kmem:{name}: page={pfn:#x} pfn={pfn:#x} order={order}{more}\n"
+
+
+def alloc(time, pfn, **kwargs):
+    return event("mm_page_alloc", time, pfn, **kwargs)
+
+
+def free(time, pfn, **kwargs):
+    return event("mm_page_free", time, pfn, **kwargs)
+
+
+def zoneinfo(nr_free, spanned=NR_FRAMES, present=NR_FRAMES, managed=NR_FRAMES, start=0):
+    pagesets = "".join(f"    cpu: {cpu}\n              count: 0\n              high: 8\n              batch: 1\n" for cpu in (0, 1))
+    return (
+        f"Node 0, zone   Normal\n  pages free     {nr_free}\n        boost    0\n        min      16\n"
+        f"        low      20\n        high     24\n        spanned  {spanned}\n        present  {present}\n"
+        f"        managed  {managed}\n        cma      0\n  pagesets\n{pagesets}"
+        f"  node_unreclaimable:  0\n  start_pfn:           {start}\n"
+    )
+
+
+def pagetypeinfo():
+    types = ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "Isolate")
+    free_blocks = {"Movable": [0] * 9 + [1, 3]}
+    rows = "".join(
+        f"Node    0, zone   Normal, type {name:>12} " + " ".join(f"{n:6}" for n in free_blocks.get(name, [0] * 11)) + " \n"
+        for name in types
+    )
+    return (
+        "Page block order: 9\nPages per block:  512\n\nFree pages count per migrate type at order "
+        + " ".join(f"{order:6}" for order in range(11))
+        + f" \n{rows}\nNumber of blocks type "
+        + " ".join(f"{name:>12}" for name in types)
+        + " \nNode 0, zone   Normal            0            8            0            0            0 \n"
+    )
+
+
+def write_state(directory, **replaced):
+    """A machine of 4096 frames: the first pageblock is in use by user pages, the rest is free."""
+    flags = [USER_PAGE] * NR_USED + [FREE_PAGE] * (NR_FRAMES - NR_USED)
+    files = {"sysctl": "vm.percpu_pagelist_high_fraction = 0\n", "uname": "6.12.0-test\n", "nproc": "2\n"}
+    for when in ("before", "after"):
+        files[f"zoneinfo.{when}"] = zoneinfo(NR_FRAMES - NR_USED)
+        files[f"buddyinfo.{when}"] = "Node 0, zone   Normal " + " ".join(f"{n:6}" for n in [0] * 9 + [1, 3]) + " \n"
+        files[f"pagetypeinfo.{when}"] = pagetypeinfo()
+        files[f"iomem.{when}"] = f"00000000-{NR_FRAMES * 4096 - 1:08x} : System RAM\n"
+        files[f"kpageflags.{when}"] = struct.pack(f"<{NR_FRAMES}Q", *flags)
+    for name, text in {**files, **{name.replace("_", "."): text for name, text in replaced.items()}}.items():
+        if text is not None:
+            (directory / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def balanced():
+    """Everything that is allocated is freed again: single pages, a whole pageblock, both CPUs."""
+    lines = [alloc(1 + i / 1000, 600 + i, cpu=i % 2) for i in range(64)]
+    lines += [alloc(2, 1024, order=9, cpu=1), free(2.5, 1024, order=9, cpu=0)]
+    lines += [free(3 + i / 1000, 600 + i, cpu=i % 2) for i in range(64)]
+    return "".join(lines)
+
+
+class TraceTest(ProgramTest):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="quire-trace-"))
+        self.addCleanup(shutil.rmtree, self.directory, True)
+        self.path = self.directory / "out.qtrace"
+
+    def importing(self, text, *args):
+        return self.good_json("import", "-o", self.path, "--force", *args, stdin=text, schema="quire-import")
+
+    def machine(self, text, **replaced):
+        """A trace of the small machine."""
+        state = self.directory / "state"
+        state.mkdir(exist_ok=True)
+        write_state(state, **replaced)
+        return self.importing(text, "--state", state)
+
+    def info(self, path=None):
+        return self.good_json("info", path or self.path, schema="quire-info")
+
+    def replay(self, *args, path=None):
+        return self.good_json("replay", "--quiet", *args, path or self.path, schema="quire-replay")
+
+    def left(self):
+        return sorted(path.name for path in self.directory.iterdir() if path.is_file())
+
+
+class Importing(TraceTest):
+    def test_perf_script(self):
+        document = self.importing(balanced())
+        self.assertEqual((document["events"], document["lines"], document["unread"]), (130, 130, 0))
+        kinds = self.info()["kinds"]
+        self.assertEqual((kinds["mm_page_alloc"], kinds["mm_page_free"]), (65, 65))
+
+    def test_all_kinds_and_what_is_none_of_ours(self):
+        text = (
+            "# a comment\n\n" + alloc(1, 5)
+            + "  x 1 [001] 1.5: kmem:mm_page_alloc_extfrag: page=0x8 pfn=0x8 alloc_order=0 fallback_order=9 pageblock_order=9 "
+            "alloc_migratetype=1 fallback_migratetype=0 fragmenting=1 change_ownership=1\n"
+            "  x 1 [001] 1.6: kmem:mm_page_pcpu_drain: page=0x8 pfn=0x8 order=0 migratetype=1\n"
+            "  x 1 [001] 1.7: kmem:mm_page_free_batched: page=0x8 pfn=0x8 order=0\n"
+            "  x 1 [001] 1.8: sched:sched_switch: prev_comm=x prev_pid=1\n"
+            "  x 1 [001] 1.9: kmem:kfree: call_site=0 ptr=0x0\n" + free(2, 5)
+        )
+        document = self.importing(text)
+        self.assertEqual((document["events"], document["skipped"], document["unread"]), (5, 4, 0))
+        self.assertEqual(
+            self.info()["kinds"],
+            {"mm_page_alloc": 1, "mm_page_free": 1, "mm_page_free_batched": 1, "mm_page_alloc_extfrag": 1, "mm_page_pcpu_drain": 1},
+        )
+
+    def test_ftrace_lines(self):
+        text = (
+            "           <...>-1234    [001] d..2.  100.000001: mm_page_alloc: page=00000000f5c0ffee pfn=0x10 order=0 "
+            "migratetype=1 gfp_flags=GFP_KERNEL\n"
+            "     kworker/0:1-9       [000] ..... 100.000002: mm_page_free: page=00000000f5c0ffee pfn=16 order=0\n"
+        )
+        document = self.importing(text)
+        self.assertEqual((document["events"], document["unread"]), (2, 0))
+        info = self.info()
+        self.assertEqual((info["first_ns"], info["last_ns"], info["tasks"]), (100000001000, 100000002000, 2))
+
+    def test_names_of_tasks_with_blanks_and_brackets(self):
+        names = ("a b c", "x [y] z", "[kworker/0:1]", "1 2 [003] 4", "Web Content")
+        document = self.importing("".join(alloc(1, 5 + i, comm=name, pid=100 + i) for i, name in enumerate(names)))
+        self.assertEqual((document["events"], document["unread"]), (len(names), 0))
+        self.assertEqual(self.info()["tasks"], len(names))
+
+    def test_what_is_not_understood_is_counted_and_the_first_is_quoted(self):
+        text = alloc(1, 5) + "what is this\nand this\n" + "x 1 [000] 2.0: kmem:mm_page_alloc: page=0x1 order=0\n" + free(3, 5)
+        result = run("import", "-o", self.path, stdin=text)
+        self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, r"warning: 3 lines were not understood, the first is line 2: what is this\n")
+
+    def test_lost_events(self):
+        for line in (
+            "CPU:1 [LOST 12 EVENTS]",
+            "CPU:1 [12 EVENTS DROPPED]",
+            "  swapper 0 [000] 1.5: PERF_RECORD_LOST lost 12",
+        ):
+            result = run("import", "-o", self.path, "--force", stdin=alloc(1, 5) + line + "\n" + free(3, 5))
+            self.assertEqual(result.returncode, 0, line)
+            self.assertIn("the recorder lost 12 events", result.stderr)
+            self.assertNotIn("not understood", result.stderr)
+            self.assertEqual(self.info()["lost"], 12)
+
+    def test_failed_allocation(self):
+        for page in ("(nil)", "(null)", "0000000000000000", "0x0"):
+            line = f"x 1 [000] 1.0: kmem:mm_page_alloc: page={page} pfn=0x0 order=9 migratetype=1 gfp_flags=GFP_KERNEL\n"
+            self.machine(line + balanced())
+            self.assertEqual(sum(self.replay()["unplaced"].values()), 0, page)
+
+    def test_unknown_gfp_flag_is_named(self):
+        result = run("import", "-o", self.path, stdin=alloc(1, 5, gfp_flags="GFP_KERNEL|__GFP_FROM_THE_FUTURE"))
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("__GFP_FROM_THE_FUTURE", result.stderr)
+
+    def test_time_running_backwards_is_warned_of(self):
+        result = run("import", "-o", self.path, stdin=alloc(5, 5) + free(4, 5) + alloc(6, 5))
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("time runs backwards at 1 events", result.stderr)
+        self.assertEqual(self.info()["events"], 3)
+
+    def test_times_of_any_precision(self):
+        self.importing("x 1 [0] 7.5: mm_page_free: pfn=1 order=0\nx 1 [0] 8.123456789: mm_page_free: pfn=2 order=0\n")
+        info = self.info()
+        self.assertEqual((info["first_ns"], info["last_ns"]), (7500000000, 8123456789))
+
+    @unittest.skipUnless(shutil.which("zstd"), "needs zstd to pack a file")
+    def test_packed_by_zstd(self):
+        source, packed = self.directory / "events.txt", self.directory / "events.txt.zst"
+        source.write_text(balanced())
+        subprocess.run(["zstd", "-q", source, "-o", packed], check=True)
+        document = self.good_json("import", "-o", self.path, packed, schema="quire-import")
+        self.assertEqual(document["events"], 130)
+        with open(packed, "rb") as stream:
+            piped = subprocess.run([QUIRE, "import", "-o", self.directory / "p.qtrace"], stdin=stream, capture_output=True)
+        self.assertEqual((piped.returncode, piped.stderr), (0, b""))
+        self.assertEqual((self.directory / "p.qtrace").read_bytes(), self.path.read_bytes())
+        cut = self.directory / "cut.zst"
+        cut.write_bytes(packed.read_bytes()[:-20])
+        self.bad(3, "cut off or damaged", "import", "-o", self.directory / "c.qtrace", cut)
+        self.assertFalse((self.directory / "c.qtrace").exists())
+
+    def test_what_cannot_be_imported_leaves_nothing(self):
+        self.bad(3, "no page event", "import", "-o", self.path, stdin="")
+        self.bad(3, "no page event", "import", "-o", self.path, stdin="nothing of ours\n")
+        self.bad(3, "nowhere", "import", "-o", self.path, self.directory / "nowhere")
+        self.bad(3, "nowhere", "import", "-o", self.path, "--state", self.directory / "nowhere", stdin=balanced())
+        self.bad(4, "cannot be created", "import", "-o", self.directory / "no" / "where", stdin=balanced())
+        self.assertEqual(self.left(), [])
+
+    def test_full_disk_leaves_nothing(self):
+        noise = random.Random(3)
+        text = "".join(alloc(1 + i / 1e4, noise.randrange(1 << 24), cpu=noise.randrange(64), pid=i) for i in range(3000))
+        result = subprocess.run(
+            [QUIRE, "import", "-o", self.path],
+            input=text.encode(),
+            capture_output=True,
+            restore_signals=False,  # the limit below must not kill
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        )
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn(b"cannot write", result.stderr)
+        self.assertEqual(self.left(), [])
+
+    def test_existing_file_is_refused_and_stays(self):
+        self.path.write_text("precious")
+        self.bad(4, "--force", "import", "-o", self.path, stdin=balanced())
+        self.assertEqual(self.path.read_text(), "precious")
+        self.bad(3, "no page event", "import", "-o", self.path, "--force", stdin="")
+        self.assertEqual(self.path.read_text(), "precious")
+        self.good("import", "-o", self.path, "--force", stdin=balanced())
+        self.assertEqual(self.info()["events"], 130)
+
+
+class Replaying(TraceTest):
+    def test_balanced_trace_ends_as_it_began(self):
+        self.machine(balanced())
+        for engine in ("list", "bitmap"):
+            document = self.replay("--engine", engine)
+            self.assertEqual(document["events"], 130)
+            self.assertEqual(sum(document["unplaced"].values()), 0)
+            end = document["end"]
+            self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED)
+            self.assertEqual(end["free_pages"]["machine"], NR_FRAMES - NR_USED)
+            self.assertEqual(document["start"]["free_pages"], {"model": NR_FRAMES - NR_USED, "machine": NR_FRAMES - NR_USED})
+            self.assertEqual(document["start"]["free_2m"], {"model": 7, "machine": 7})
+
+    def test_what_stays_allocated_is_missing_at_the_end(self):
+        self.machine(balanced() + "".join(alloc(5 + i / 100, 2048 + 512 * i, order=9) for i in range(3)) + alloc(6, 700))
+        end = self.replay()["end"]
+        self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED - 3 * 512 - 1)
+        self.assertEqual(end["free_2m"]["model"], 3)
+
+    def test_what_was_in_use_at_the_start_can_be_freed(self):
+        self.machine("".join(free(1 + i / 1000, i) for i in range(NR_USED)))
+        document = self.replay()
+        self.assertEqual(sum(document["unplaced"].values()), 0)
+        self.assertEqual(document["end"]["free_pages"]["model"] + document["end"]["pcp_pages"]["model"], NR_FRAMES)
+
+    def test_json(self):
+        self.machine(balanced())
+        document = self.replay("--engine", "list", "--engine", "bitmap")
+        for name in ("events", "events_per_second"):
+            self.assertGreater(document[name], 0)
+        self.assertEqual({type(n) for n in document["unplaced"].values()}, {int})
+        for name in ("free_pages", "free_2m"):
+            self.assertEqual(set(document["end"][name]), {"model", "machine"})
+        rows = document["end"]["orders"]
+        self.assertEqual([row["order"] for row in rows], list(range(11)))
+        self.assertEqual({row["zone"] for row in rows}, {"Normal"})
+        self.assertEqual([row["machine"] for row in rows], [0] * 9 + [1, 3])
+        self.assertEqual(sum(row["model"] << row["order"] for row in rows), document["end"]["free_pages"]["model"])
+        times = [sample["time"] for sample in document["series"]]
+        self.assertEqual((times[0], times), (0, sorted(times)))
+        self.assertTrue(all({"free_pages", "free_2m"} <= set(sample) for sample in document["series"]))
+        self.assertEqual(document["series"][-1]["free_pages"], document["end"]["free_pages"]["model"])
+        self.assertEqual([one["engine"] for one in document["runs"]], ["list", "bitmap"])
+
+    def test_bundled_trace(self):
+        document = self.replay("--engine", "list", "--engine", "bitmap", path=REDIS)
+        self.assertEqual(document["events"], 420423)
+        for one in document["runs"]:
+            pages, huge = one["end"]["free_pages"], one["end"]["free_2m"]
+            self.assertLess(abs(huge["model"] / huge["machine"] - 1), 0.05, one["engine"])
+            self.assertLess(abs(pages["model"] / pages["machine"] - 1), 0.02, one["engine"])
+            self.assertLess(sum(one["unplaced"].values()), 100)
+
+    def test_events_that_cannot_be_placed_are_counted_by_cause(self):
+        self.machine(
+            alloc(1, 1 << 30) + free(2, 1 << 31) + free(3, 600) + alloc(4, 700) + alloc(5, 700) + alloc(6, 800, order=15) + alloc(7, NR_FRAMES - 1, order=3)
+        )
+        self.assertEqual(
+            {cause: nr for cause, nr in self.replay()["unplaced"].items() if nr},
+            {"alloc_outside": 2, "free_outside": 1, "free_unknown": 1, "alloc_twice": 1, "bad_order": 1},
+        )
+
+    def test_more_than_the_machine_has(self):
+        self.machine("".join(alloc(1 + i / 100, i % 8 * 512, order=9) for i in range(8)) + alloc(3, 1024, order=10))
+        self.assertGreater(sum(self.replay()["unplaced"].values()), 0)
+
+    def test_time_running_backwards_does_no_harm(self):
+        state = self.directory / "state"
+        state.mkdir()
+        write_state(state)
+        lines = balanced().splitlines(True)
+        run("import", "-o", self.path, "--state", state, stdin="".join(lines[:64] + lines[66:] + lines[64:66]))
+        end = self.replay()["end"]
+        self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED)
+
+    def test_split_block_is_freed_in_parts(self):
+        self.machine(alloc(1, 1024, order=9) + "".join(free(2 + i / 1000, 1024 + i) for i in range(512)))
+        document = self.replay()
+        self.assertEqual(sum(document["unplaced"].values()), 0)
+        self.assertEqual(document["end"]["free_pages"]["model"] + document["end"]["pcp_pages"]["model"], NR_FRAMES - NR_USED)
+
+    def test_fewer_cpus_and_tunables(self):
+        self.machine(balanced())
+        self.assertEqual(sum(self.replay("--cpus", 1)["unplaced"].values()), 0)
+        self.assertIn("watermark_scale_factor=200", self.replay("--set", "watermark_scale_factor=200")["label"])
+
+    def test_wrong_usage(self):
+        self.machine(balanced())
+        self.bad(2, "nosuch", "replay", "--engine", "nosuch", self.path)
+        self.bad(2, "nosuch", "replay", "--set", "nosuch=1", self.path)
+        self.bad(2, "--cpus", "replay", "--cpus", "0", self.path)
+        self.bad(2, "which .qtrace", "replay")
+        self.bad(2, "which .qtrace", "info")
+        self.bad(2, "--output", "import", stdin="")
+        self.bad(3, "nowhere", "replay", self.directory / "nowhere")
+
+    def test_state_that_is_missing(self):
+        self.importing(balanced())
+        self.bad(3, "before/zoneinfo", "replay", self.path)
+        self.machine(balanced(), kpageflags_before=None)
+        self.bad(3, "kpageflags", "replay", self.path)
+
+    def test_nothing_to_compare_with(self):
+        state = self.directory / "state"
+        state.mkdir()
+        write_state(state, **{f"{name}_after": None for name in ("zoneinfo", "buddyinfo", "pagetypeinfo", "iomem", "kpageflags")})
+        self.importing(balanced(), "--state", state)
+        end = self.replay()["end"]
+        self.assertIsNone(end["free_pages"]["machine"])
+        self.good("replay", "--quiet", self.path)
+
+    def test_state_that_contradicts_itself(self):
+        for text, contradiction in (
+            (zoneinfo(NR_FRAMES + 1), "free pages"),
+            (zoneinfo(0, present=NR_FRAMES + 1), "contradicts itself"),
+            (zoneinfo(0, managed=NR_FRAMES + 1), "contradicts itself"),
+            (zoneinfo(0, spanned=1 << 60), "contradicts kpageflags"),
+            (zoneinfo(0, start=1 << 50), "contradicts kpageflags"),
+            ("Node 0, zone Nonsense\n", "zoneinfo:1"),
+            ("", "zoneinfo"),
+            (zoneinfo(0) * 2, None),  # said twice is said
+            ("\0\xff\n" * 50, "names no zone"),
+        ):
+            self.machine(balanced(), zoneinfo_before=text)
+            if contradiction:
+                self.bad(3, contradiction, "replay", "--quiet", self.path)
+            else:
+                self.replay()
+        self.machine(balanced(), pagetypeinfo_before=pagetypeinfo().replace("order: 9", "order: 4"))
+        self.bad(3, "order 4", "replay", self.path)
+        self.machine(balanced(), kpageflags_before=b"x" * 1001)
+        self.bad(3, "multiple of 8", "replay", self.path)
+        self.machine(balanced(), buddyinfo_before="gibberish\n")
+        self.bad(3, "buddyinfo:1", "replay", self.path)
+
+
+class BadFiles(TraceTest):
+    def setUp(self):
+        super().setUp()
+        self.machine(balanced())
+        self.good_bytes = self.path.read_bytes()
+        self.other = self.directory / "bad.qtrace"
+
+    def changed(self, data):
+        self.other.write_bytes(bytes(data))
+        return self.other
+
+    def test_foreign(self):
+        for data, text in (
+            (b"", "too short"),
+            (b"QTRACE\r\n", "too short"),
+            (b"\x7fELF" + bytes(100), "not a .qtrace"),
+            (balanced().encode(), "not a .qtrace"),
+        ):
+            self.bad(3, text, "info", self.changed(data))
+            self.bad(3, text, "replay", self.other)
+        self.bad(3, "not a regular file", "info", self.directory)
+
+    def test_future_version(self):
+        data = bytearray(self.good_bytes)
+        data[8] = 2
+        self.bad(3, "version 2", "info", self.changed(data))
+
+    def test_chunks_of_a_later_minor_version_are_passed_over(self):
+        data = bytearray(self.good_bytes)
+        data[10] = 7
+        head = struct.pack("<4sIII", b"XTRA", 1, 10, 3)
+        data[HEAD:HEAD] = head + struct.pack("<II", zlib.crc32(head), 0) + b"abc"
+        self.assertEqual(self.info(self.changed(data))["events"], 130)
+
+    def test_transferred_as_text(self):
+        self.bad(3, "transferred as text", "info", self.changed(self.good_bytes.replace(b"\r\n", b"\n")))
+
+    def test_bytes_behind_the_end(self):
+        self.bad(3, "behind its end", "info", self.changed(self.good_bytes + b"more"))
+
+    def test_truncated(self):
+        step = max(len(self.good_bytes) // 25, 1)
+        for size in range(HEAD, len(self.good_bytes), step):
+            result = run("info", "--json", self.changed(self.good_bytes[:size]))
+            self.assertEqual(result.returncode, 0, (size, result.stderr))
+            self.assertIn("cut off at byte", result.stderr)
+            self.assertTrue(json.loads(result.stdout)["truncated"])
+            self.assertIn(run("replay", "--quiet", self.other).returncode, (0, 3), size)
+        without_end = run("replay", "--quiet", "--json", self.changed(self.good_bytes[:-1]))
+        self.assertEqual((without_end.returncode, json.loads(without_end.stdout)["events"]), (0, 130))
+
+    def test_flipped_bits(self):
+        noise = random.Random(2026)
+        nr_refused = 0
+        for turn in range(120):
+            data = bytearray(self.good_bytes)
+            at = turn if turn < 40 else noise.randrange(len(data))
+            data[at] ^= 1 << noise.randrange(8)
+            verb = ("info",) if turn % 4 else ("replay", "--quiet")
+            result = run(*verb, self.changed(data))
+            self.assertIn(result.returncode, (0, 3), (at, result.stderr))
+            if result.returncode:
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+                self.assertIn(str(self.other), result.stderr)
+            nr_refused += result.returncode == 3
+        self.assertGreater(nr_refused, 90)
+
+
+class Recording(TraceTest):
+    @unittest.skipUnless(os.geteuid() == 0 and TRACEFS.exists(), "needs root and tracefs")
+    def test_record_and_replay(self):
+        code = "import mmap; m = mmap.mmap(-1, 8 << 20); [m.write(b'x' * 4096) for _ in range(2048)]"
+        recorded = json.loads(self.good("record", "--quiet", "--json", "-o", self.path, "--", "python3", "-c", code))
+        self.assertEqual(recorded["schema"], "quire-record")
+        self.assertGreater(recorded["events"], 100)
+        self.assertEqual(recorded["lost"], 0)
+        info = self.info()
+        self.assertEqual(info["events"], recorded["events"])
+        self.assertGreaterEqual({(f["when"], f["name"]) for f in info["files"]}, {(w, n) for w in ("before", "after") for n in ("zoneinfo", "buddyinfo", "kpageflags")})
+        document = self.replay()
+        self.assertEqual(document["events"], recorded["events"])
+        self.assertLess(sum(document["unplaced"].values()), max(recorded["events"] // 20, 50))
+
+    @unittest.skipUnless(os.geteuid() == 0 and TRACEFS.exists(), "needs root and tracefs")
+    def test_a_command_that_is_not_there(self):
+        result = run("record", "--quiet", "-o", self.path, "--", "no-such-command-anywhere")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("no-such-command-anywhere cannot be started", result.stderr)
+        self.assertEqual(self.left(), [])
+
+    def test_without_permission(self):
+        command = [QUIRE]
+        if os.geteuid() == 0:
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", QUIRE]
+            self.directory.chmod(0o777)
+            try:
+                probe = subprocess.run([*command, "--version"], capture_output=True)
+            except FileNotFoundError:
+                self.skipTest("no setpriv")
+            if probe.returncode:
+                self.skipTest("another user cannot start the program where it lies")
+        result = subprocess.run([*command, "record", "-o", str(self.path), "--", "true"], capture_output=True, text=True, cwd="/")
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertRegex(result.stderr, re.compile("root|sudo|permission", re.I))
+        self.assertEqual(self.left(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
