@@ -88,6 +88,7 @@ struct stress {
 	struct qr_linux_pool *pool;
 	struct quire *q;
 	bool has_memory;
+	bool nofail; /* there is enough above the watermarks to wait for */
 	unsigned min_order, max_order;
 	uint64_t managed; /* pages of the machine */
 	unsigned nr_workers, nr_started;

@@ -76,8 +76,8 @@ static qr_gfp_t gfp_choose(struct worker *worker, unsigned order)
 	gfp = choices[i].gfp | QR___GFP_NOWARN;
 	if (order > QR_PAGE_ALLOC_COSTLY_ORDER && !one_in(worker, 4))
 		gfp |= QR___GFP_NORETRY;
-	else if (order == 0 && (gfp & QR___GFP_DIRECT_RECLAIM) && !(gfp & QR___GFP_DMA) &&
-		 one_in(worker, 512))
+	else if (worker->stress->nofail && order == 0 && (gfp & QR___GFP_DIRECT_RECLAIM) &&
+		 !(gfp & QR___GFP_DMA) && one_in(worker, 512))
 		gfp |= QR___GFP_NOFAIL;
 	if (one_in(worker, 16))
 		gfp |= QR___GFP_ZERO;

@@ -532,6 +532,7 @@ static int stress_instance(struct stress *stress, const struct options *options,
 	stress->max_order = (unsigned)options->max_order;
 	qr_quire_snapshot(stress->q, &whole);
 	stress->managed = whole.managed;
+	stress->nofail = whole.managed / 4 > (whole.min_free_kbytes << 10) / QR_PAGE_SIZE;
 	if (!owners_begin(stress, machine) || !cache_begin(stress) ||
 	    !workers_begin(stress, nr, options->seed)) {
 		snprintf(error->text, sizeof(error->text), "no memory for %u threads", nr);

@@ -50,6 +50,12 @@ class Stress(ProgramTest):
                 )
                 self.assertEqual(document["verified_bytes"], 0)
 
+    def test_hardly_any_memory(self):
+        """Two pages, both below the watermark: nothing can be had, and nothing waits for it."""
+        text = "ram 0x7fe000 size 8K\ncpus 1\n"
+        document = self.good_json("stress", "--seconds", "0.3", "--quiet", "-", schema="quire-stress", stdin=text)
+        self.assertEqual((document["faults"], document["managed_pages"]), (0, 2))
+
     def test_options(self):
         for option in ("shuffle", "init_on_alloc", "init_on_free", "check_pages", "page_owner", "no_huge_pcp"):
             with self.subTest(option):
