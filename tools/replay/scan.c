@@ -36,7 +36,7 @@ static bool block_inside(const struct replay_machine *m, const struct trace_even
 
 static void set_fate(struct scan *s, const struct trace_event *e, enum fate fate)
 {
-	memset(s->fate + e->pfn, fate, UINT64_C(1) << e->order);
+	memset(s->fate + e->pfn, (int)fate, UINT64_C(1) << e->order);
 }
 
 /* All frames of the block were not free in the snapshot, and no event has touched them yet. */
