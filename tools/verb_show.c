@@ -321,7 +321,7 @@ static int show_run(struct cli *cli, struct show *show)
 	code = machine_prepare(show, &error);
 	if (code == EXIT_GOOD) {
 		code = machine_open(&show->machine, &how, &pool, &error);
-		/* A machine that was read is possible: what cannot be was asked for with options. */
+		/* A machine that was read is possible: what cannot be came from options. */
 		if (code == EXIT_INPUT)
 			code = EXIT_USAGE;
 	}
