@@ -176,7 +176,8 @@ struct qr_config {
 	uint64_t cpu_cache_bytes;
 
 	uint32_t options; /* QR_OPT_* */
-	unsigned guard_minorder; /* debug_guardpage_minorder: 0..QR_MAX_PAGE_ORDER/2 */
+	/* debug_guardpage_minorder: 0..QR_MAX_PAGE_ORDER/2; only the list engine has guard pages */
+	unsigned guard_minorder;
 	uint64_t seed; /* of the generator behind shuffling; 0: a fixed one */
 	const char *engine; /* name of the buddy engine; NULL: the default */
 	struct qr_platform platform;

@@ -44,6 +44,7 @@ struct qr_block {
 
 struct qr_buddy_ops {
 	const char *name;
+	bool guards; /* knows guard pages (guard_minorder) */
 
 	/*
 	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES), and its first state.

@@ -864,6 +864,7 @@ static void list_zone_init(struct qr_zone *zone, void *memory)
 
 const struct qr_buddy_ops qr__buddy_list = {
 	.name = "list",
+	.guards = true,
 	.zone_size = list_zone_size,
 	.zone_init = list_zone_init,
 	.take = list_take,

@@ -35,6 +35,12 @@ static int engine_check(const struct qr_config *config, struct qr_error_text *wh
 {
 	char names[64];
 
+	if (config->guard_minorder && qr__buddy_engine(config->engine) &&
+	    !qr__buddy_engine(config->engine)->guards)
+		return REFUSE(
+			why, QR_EINVAL,
+			"the \"%s\" engine has no guard pages (guard_minorder %u): use \"list\"",
+			config->engine, config->guard_minorder);
 	if (qr__buddy_engine(config->engine))
 		return 0;
 	engine_names(names, sizeof(names));

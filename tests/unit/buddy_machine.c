@@ -97,7 +97,7 @@ struct qr_zone *buddy_machine_zone(struct buddy_machine *m, int nid, enum qr_zon
 	m->engines[zone->id] = malloc(zone->ops->zone_size(start_pfn, end_pfn));
 	if (!m->engines[zone->id])
 		abort();
-	memset(m->engines[zone->id], 0xd6, zone->ops->zone_size(start_pfn, end_pfn));
+	memset(m->engines[zone->id], 0, zone->ops->zone_size(start_pfn, end_pfn));
 	zone->ops->zone_init(zone, m->engines[zone->id]);
 	return zone;
 }
