@@ -470,7 +470,10 @@ void qtrace_file_drop(struct qtrace *t, const struct qtrace_file *file)
 static bool tasks_known(const struct qtrace *t, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++) {
-		if (t->input->events[i].task >= t->nr_tasks)
+		const struct trace_event *e = &t->input->events[i];
+
+		/* nobody's fault: LOST has no task */
+		if (e->kind != TRACE_LOST && e->task >= t->nr_tasks)
 			return t->truncated; /* the table stands at the end */
 	}
 	return true;

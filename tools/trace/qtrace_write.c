@@ -257,7 +257,7 @@ static int put_file_part(struct qtrace_writer *w, enum qtrace_when when, const c
 int qtrace_put_file(struct qtrace_writer *w, enum qtrace_when when, const char *name,
 		    const void *data, size_t size)
 {
-	const uint8_t *at = data;
+	const uint8_t *at = data ? data : (const uint8_t *)"";
 
 	do {
 		size_t part = size < QTRACE_FILE_PART ? size : QTRACE_FILE_PART;
