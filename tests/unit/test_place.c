@@ -195,6 +195,23 @@ static void test_movable_pages(void **state)
 	test_machine_free(m);
 }
 
+/* Guard pages are neither free nor in use, which bits cannot say. */
+static void test_guard_pages_need_an_engine_that_has_them(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_error_text why;
+
+	(void)state;
+	test_machine_one_zone(m, PAGES);
+	m->config.guard_minorder = 1;
+	m->config.engine = "bitmap";
+	assert_int_equal(test_machine_try_create(m, &why), QR_EINVAL);
+	assert_non_null(strstr(why.text, "no guard pages"));
+	m->config.engine = "list";
+	assert_int_equal(test_machine_try_create(m, &why), 0);
+	test_machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_large_free_blocks_change_whole),
 		cmocka_unit_test(test_types_that_cannot_be_set),
 		cmocka_unit_test(test_movable_pages),
+		cmocka_unit_test(test_guard_pages_need_an_engine_that_has_them),
 	};
 
 	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
