@@ -319,10 +319,9 @@ static qr_pfn_t frame_check(struct qr_checker *c, qr_pfn_t pfn, bool *after_lost
 		return unspoken_check(c, &run, extent, after_lost);
 
 	*after_lost = false;
-	/* free blocks that no record speaks for are the engine's own, and it checks them */
 	if (qr__page_type(qr__pfn_page(c->frames, pfn)) == QR_PT_TAIL)
 		qr__check_suspect_note(c, QR_INV_F9, pfn);
-	else if (qr__page_speaking(c->frames, pfn))
+	else
 		block_check(c, &run);
 	run_count(c, &run, run.end_pfn);
 	return run.end_pfn;

@@ -5,10 +5,8 @@
  * Most frames have no record of their own to speak for them; the record of their block's first
  * frame does.  So a walk goes from block to block, and a question about any frame first looks for
  * the head: the frame itself, then the frames with one more low bit cleared, up to the largest
- * order.  Blocks never overlap, so at most one of these heads covers the frame.
- *
- * Of a free block an engine need not leave a word in the records; where none speaks, the engine
- * itself is asked.
+ * order.  Blocks never overlap, so at most one of these heads covers the frame.  What is free the
+ * buddy engine is asked first, since it need not leave a word of it in the records.
  */
 #include "walk.h"
 
@@ -89,20 +87,6 @@ enum qr_frame_state qr__page_state(const struct qr_page *page)
 	}
 }
 
-/* No record speaks, but the engine knows the frame as free. */
-static bool run_engine(const struct qr_zone *zone, struct qr_run *run)
-{
-	struct qr_block block;
-
-	if (!zone || !zone->ops->find(zone, run->start_pfn, &block))
-		return false;
-	run->state = QR_FRAME_FREE;
-	run->head = block.pfn;
-	run->order = block.order;
-	run->end_pfn = block.pfn + qr__order_pages(block.order);
-	return true;
-}
-
 /* A frame that no record speaks for, in a range of this kind. */
 static void run_unspoken(const struct qr_frames *frames, const struct qr_extent *extent,
 			 struct qr_run *run)
@@ -113,8 +97,6 @@ static void run_unspoken(const struct qr_frames *frames, const struct qr_extent 
 		run->state = QR_FRAME_RESERVED;
 		return;
 	}
-	if (run_engine(zone, run))
-		return;
 	if (zone && run->start_pfn >= qr__read(&zone->deferred_pfn)) {
 		run->state = QR_FRAME_DEFERRED;
 		run->end_pfn = extent->end_pfn;

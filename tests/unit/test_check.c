@@ -172,6 +172,42 @@ static void test_managed_may_lag(void **state)
 	test_machine_free(m);
 }
 
+/* Breakages of other machines ------------------------------------------------------------- */
+
+static void test_lost_behind_reserved(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_page *page;
+
+	(void)state;
+	test_machine_add(m, 0, 16, 0)->kind = QR_RANGE_RESERVED;
+	test_machine_add(m, 16, 16 * MAX_PAGES - 16, 0);
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = 16 * MAX_PAGES};
+	test_machine_create(m);
+	assert_int_equal(qr_alloc_pages_at(m->q, 16, 0, QR_GFP_KERNEL, &page), 0);
+	qr__page_type_set(page, QR_PT_NONE);
+	assert_int_equal(qr_check(m->q, NULL), QR_INV_F1);
+	machine_drop(m);
+}
+
+/* Low zones before high ones: all low memory would go first. */
+static void test_zones_in_wrong_order(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_zoneref *list;
+
+	(void)state;
+	test_machine_pc(m, 16384);
+	test_machine_create(m);
+	list = qr__node(qr__frames(m->q), 0)->zonelist;
+	list[0].zone = qr_zone_at(m->q, 0, QR_ZONE_DMA);
+	list[0].zone_idx = QR_ZONE_DMA;
+	list[1].zone = qr_zone_at(m->q, 0, QR_ZONE_DMA32);
+	list[1].zone_idx = QR_ZONE_DMA32;
+	assert_int_equal(qr_check(m->q, NULL), QR_INV_W4);
+	machine_drop(m);
+}
+
 /* What is unusual but sound ---------------------------------------------------------------- */
 
 static void test_reserved_that_joined(void **state)
@@ -331,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_what_stays_wrong_is),
 		cmocka_unit_test(test_more_suspects_than_fit),
 		cmocka_unit_test(test_managed_may_lag),
+		cmocka_unit_test(test_lost_behind_reserved),
+		cmocka_unit_test(test_zones_in_wrong_order),
 		cmocka_unit_test(test_reserved_that_joined),
 		cmocka_unit_test(test_either_engine),
 		cmocka_unit_test(test_while_others_allocate),

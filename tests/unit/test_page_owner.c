@@ -383,6 +383,37 @@ static void test_mixed_pageblocks(void **state)
 	test_machine_free(m);
 }
 
+/* CMA memory is lent to movable pages: its pageblocks count where these do. */
+static void test_mixed_cma(void **state)
+{
+	struct test_machine *m = test_machine_new();
+	struct qr_pcp_snapshot pcp;
+	char text[8192], row[256];
+	struct hoard h;
+
+	(void)state;
+	test_machine_add(m, 0, QR_PAGEBLOCK_NR_PAGES, 0)->kind = QR_RANGE_RESERVED;
+	test_machine_add(m, QR_PAGEBLOCK_NR_PAGES, ZONE_PAGES, 0);
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = (qr_pfn_t)1 << 20};
+	m->config.options |= QR_OPT_PAGE_OWNER;
+	test_machine_create(m);
+	assert_int_equal(qr_init_cma_reserved_pageblock(m->q, 0), 0);
+	h = hoard_new(m->q);
+	while (hoard_take(&h, QR_GFP_HIGHUSER_MOVABLE | QR___GFP_MEMALLOC, 0))
+		;
+	qr___free_pages(m->q, h.entries[--h.nr].page, 0);
+	snprintf(row, sizeof(row), "\nNode 0, zone   Normal %12d %12d %12d %12d %12d %12d \n", 0, 1,
+		 0, 0, 0, 0);
+	assert_non_null(strstr(mixed_table(m, text, sizeof(text)), row));
+	/* To see what is in use, the view empties the caches. */
+	assert_int_equal(qr_pcp_snapshot(m->q, 0, QR_ZONE_NORMAL, 0, &pcp), 0);
+	assert_int_equal(pcp.count, 0);
+	while (h.nr)
+		qr___free_pages(m->q, h.entries[--h.nr].page, 0);
+	free(h.entries);
+	test_machine_free(m);
+}
+
 /* A block larger than a pageblock makes each of its pageblocks mixed. */
 static void test_mixed_by_a_large_block(void **state)
 {
@@ -416,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_text_of_a_moved_page),
 		cmocka_unit_test(test_read_goes_on),
 		cmocka_unit_test(test_mixed_pageblocks),
+		cmocka_unit_test(test_mixed_cma),
 		cmocka_unit_test(test_mixed_by_a_large_block),
 	};
 

@@ -281,6 +281,22 @@ static void test_instance_with_holes(void **state)
 	test_machine_free(m);
 }
 
+/* As in Linux, a pageblock counts if its section is online, even if it begins in a hole. */
+static void test_pageblock_in_a_hole(void **state)
+{
+	struct test_machine *m = test_machine_new();
+
+	(void)state;
+	test_machine_add(m, 0, 4 * QR_PAGEBLOCK_NR_PAGES, 0);
+	test_machine_add(m, 6 * QR_PAGEBLOCK_NR_PAGES, 4 * QR_PAGEBLOCK_NR_PAGES, 0);
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = UINT64_C(1) << 20};
+	test_machine_create(m);
+	assert_int_equal(normal(m).nr_pageblocks[QR_MIGRATE_MOVABLE] +
+				 normal(m).nr_pageblocks[QR_MIGRATE_UNMOVABLE],
+			 10);
+	test_machine_free(m);
+}
+
 /* Free memory less what zones keep for themselves: here the high mark of the only zone. */
 static void test_mem_available(void **state)
 {
@@ -301,11 +317,17 @@ static void test_mem_available(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fresh_zone),    cmocka_unit_test(test_marks),
-		cmocka_unit_test(test_counts_follow), cmocka_unit_test(test_caches),
-		cmocka_unit_test(test_no_such),       cmocka_unit_test(test_deferred),
-		cmocka_unit_test(test_cma),           cmocka_unit_test(test_isolated),
-		cmocka_unit_test(test_instance),      cmocka_unit_test(test_instance_with_holes),
+		cmocka_unit_test(test_fresh_zone),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_counts_follow),
+		cmocka_unit_test(test_caches),
+		cmocka_unit_test(test_no_such),
+		cmocka_unit_test(test_deferred),
+		cmocka_unit_test(test_cma),
+		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_instance),
+		cmocka_unit_test(test_instance_with_holes),
+		cmocka_unit_test(test_pageblock_in_a_hole),
 		cmocka_unit_test(test_mem_available),
 	};
 

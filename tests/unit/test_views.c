@@ -140,6 +140,28 @@ static void test_large_numbers(void **state)
 	test_machine_free(m);
 }
 
+/* Each type has its letter. */
+static uint64_t one_block_type(const struct qr_zone *zone, unsigned order, enum qr_migratetype type)
+{
+	(void)zone, (void)order, (void)type;
+	return 1;
+}
+
+static void test_letters_of_types(void **state)
+{
+	struct test_machine *m = small_pc();
+	struct qr_zone *zone = qr_zone_at(m->q, 0, QR_ZONE_DMA32);
+	const struct qr_buddy_ops *real = zone->ops;
+	struct qr_buddy_ops ops = *real;
+
+	(void)state;
+	ops.nr_blocks_type_racy = one_block_type;
+	zone->ops = &ops;
+	assert_non_null(strstr(shown(m, qr_show_free_areas), " 4*4096kB (UMEHCI) = 16384kB\n"));
+	zone->ops = real;
+	test_machine_free(m);
+}
+
 static void test_free_areas(void **state)
 {
 	struct test_machine *m = small_pc();
@@ -613,6 +635,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buddyinfo),
 		cmocka_unit_test(test_large_numbers),
+		cmocka_unit_test(test_letters_of_types),
 		cmocka_unit_test(test_free_areas),
 		cmocka_unit_test(test_pagetypeinfo),
 		cmocka_unit_test(test_pagetypeinfo_of_nodes),

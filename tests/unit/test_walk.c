@@ -36,6 +36,7 @@ static void test_states_of_frames(void **state)
 	struct test_machine *m = one_zone();
 	struct qr_frame_info info;
 	struct qr_page *page;
+	struct qr_run run;
 	qr_pfn_t pfn;
 
 	(void)state;
@@ -54,6 +55,8 @@ static void test_states_of_frames(void **state)
 	assert_int_equal(info.nid, 0);
 	assert_int_equal(info.zone, QR_ZONE_NORMAL);
 	assert_int_equal(info.migratetype, QR_MIGRATE_MOVABLE);
+	qr__run_look(qr__frames(m->q), QR_MAX_ORDER_NR_PAGES + 7, &run);
+	assert_int_equal(run.end_pfn, 2 * QR_MAX_ORDER_NR_PAGES);
 	info = info_of(m, QR_MAX_ORDER_NR_PAGES);
 	assert_int_equal(info.order, QR_MAX_PAGE_ORDER);
 	assert_int_equal(info.refcount, 0);
@@ -124,6 +127,25 @@ static void test_tails_of_a_folio(void **state)
 		assert_int_equal(run.end_pfn, pfn + 8);
 	}
 	assert_true(qr_put_page(m->q, page));
+	test_machine_free(m);
+}
+
+/* A frame that nobody speaks for is not taken for part of a block that ends before it. */
+static void test_lost_frame(void **state)
+{
+	struct test_machine *m = one_zone();
+	struct qr_page *page = qr_alloc_pages(m->q, QR_GFP_KERNEL, 1);
+	qr_pfn_t pfn = qr_page_to_pfn(m->q, page);
+
+	(void)state;
+	assert_int_equal(qr_split_page(m->q, page, 1), 0);
+	qr__page_type_set(page + 1, QR_PT_NONE);
+	assert_int_equal(info_of(m, pfn).state, QR_FRAME_ALLOCATED);
+	assert_int_equal(info_of(m, pfn + 1).state, QR_FRAME_LEAKED);
+	assert_int_equal(info_of(m, pfn + 1).head, pfn + 1);
+	qr__page_type_set(page + 1, QR_PT_INUSE);
+	qr___free_pages(m->q, page, 0);
+	qr___free_pages(m->q, page + 1, 0);
 	test_machine_free(m);
 }
 
@@ -338,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_states_of_frames),
 		cmocka_unit_test(test_states_by_type),
 		cmocka_unit_test(test_tails_of_a_folio),
+		cmocka_unit_test(test_lost_frame),
 		cmocka_unit_test(test_tail_with_a_wild_head),
 		cmocka_unit_test(test_deferred_frames),
 		cmocka_unit_test(test_pageblocks),
