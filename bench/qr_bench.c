@@ -5,12 +5,13 @@
  *	pair	half the memory allocated; then each thread gets and puts, again and again
  *	bulk	each thread allocates its share of half the memory, and frees it in reverse
  *	rand	the same, but what all threads got is shuffled among them before it is freed
- *	frag	all memory as single pages, shuffled, half of it freed; then rounds in which a tenth of
- *		what is left is freed and allocated again, and the wholly free 2 MiB blocks are counted
+ *	frag	all memory as single pages, shuffled, half of it freed; then rounds in which a
+ *		tenth of what is left is freed and allocated again, and the wholly free 2 MiB
+ *		blocks are counted
  *	init	time to make a pool
  *
- * Contestants take turns, repeat by repeat, so that a noisy moment of the machine hits all; medians and
- * spread are printed.  Threads are pinned.
+ * Contestants take turns, repeat by repeat, so that a noisy moment of the machine hits all;
+ * medians and spread are printed.  Threads are pinned.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -391,8 +392,10 @@ static const char usage[] =
 	"  --memory GIB         of the pool; default 8\n"
 	"  --repeat N           runs of each contestant, of which the median counts; default 5\n"
 	"  --contestants LIST   names, with commas; default all\n"
-	"  --json               an array of one object a row: workload, contestant, order, threads,\n"
-	"                       get_ns, put_ns (medians), spread_ns, locks_per_operation; frag rows\n"
+	"  --json               an array of one object a row: workload, contestant, order, "
+	"threads,\n"
+	"                       get_ns, put_ns (medians), spread_ns, locks_per_operation; frag "
+	"rows\n"
 	"                       have free_huge, an array of one number a round\n\n"
 	"Contestants:\n";
 

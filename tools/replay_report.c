@@ -56,7 +56,11 @@ static unsigned column_height(uint64_t value, uint64_t low, uint64_t high)
 
 static void chart_row(const struct term *term, const unsigned *heights, unsigned nr, unsigned row)
 {
-	static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	/* an eighth of a cell, two, three, ... */
+	static const char *const blocks[] = {
+		" ", "▁", "▂", "▃", "▄", /* half */
+		"▅", "▆", "▇", "█",
+	};
 
 	for (unsigned c = 0; c < nr; c++) {
 		unsigned base = (CHART_ROWS - 1 - row) * 8;

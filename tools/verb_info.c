@@ -43,7 +43,10 @@ static const struct cli_option options[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-/* Read every block, so that damage is found; the totals of a file that was cut off come from here. */
+/*
+ * Read every block, so that damage is found; the totals of a file that was cut off come from
+ * here.
+ */
 static int count_events(struct qtrace *t)
 {
 	struct qtrace_totals seen = t->totals;
@@ -70,8 +73,7 @@ static int count_events(struct qtrace *t)
 static int check_files(struct qtrace *t)
 {
 	for (unsigned i = 0; i < t->nr_files; i++) {
-		const struct qtrace_file *file =
-			qtrace_file(t, t->files[i].when, t->files[i].name);
+		const struct qtrace_file *file = qtrace_file(t, t->files[i].when, t->files[i].name);
 
 		if (!file)
 			return -EINVAL;

@@ -170,7 +170,8 @@ static void warn_missing(unsigned missing, const char *first)
 {
 	if (missing)
 		fprintf(stderr,
-			"quire record: warning: %u of the machine's files could not be read, the first "
+			"quire record: warning: %u of the machine's files could not be read, "
+			"the first "
 			"is %s; run as root for a trace that can be replayed\n",
 			missing, first);
 }
@@ -183,7 +184,8 @@ static int report(const struct record *record, const struct qtrace_totals *total
 
 	if (stats->nr_lost)
 		fprintf(stderr,
-			"quire record: warning: %s events were lost; say --buffer with a larger size\n",
+			"quire record: warning: %s events were lost; say --buffer with a "
+			"larger size\n",
 			text_grouped(stats->nr_lost).text);
 	if (!record->json) {
 		printf("%s: %s events in %.1f s, %s bytes\nNext: quire replay %s\n", record->output,
@@ -277,7 +279,8 @@ const struct verb verb_record = {
 	.summary = "record this machine's page traffic and its state",
 	.operands = "[-- COMMAND [ARGUMENT...]]",
 	.description =
-		"Saves the state of this machine's memory, then its page allocation events through\n"
+		"Saves the state of this machine's memory, then its page allocation events "
+		"through\n"
 		"tracefs while COMMAND runs (or for --seconds, or until Ctrl-C), then the state\n"
 		"again, all into one file for `quire replay`.  Wants root: events and\n"
 		"/proc/kpageflags are not for everybody.  Ctrl-C keeps what was recorded.",

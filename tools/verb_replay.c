@@ -244,10 +244,10 @@ const struct verb verb_replay = {
 	.summary = "play a recorded machine's page traffic again, under other settings too",
 	.operands = "FILE",
 	.description =
-		"Builds the machine of the recording in the state it had, plays every allocation and\n"
-		"free on its CPU in order, and tells what became of the memory: free blocks, 2 MiB\n"
-		"blocks over time, fallbacks, how the caches did; and how far the end lies from the\n"
-		"real machine's.",
+		"Builds the machine of the recording in the state it had, plays every\n"
+		"allocation and free on its CPU in order, and tells what became of the memory:\n"
+		"free blocks, 2 MiB blocks over time, fallbacks, how the caches did; and how far\n"
+		"the end lies from the real machine's.",
 	.examples = "  quire replay my.qtrace\n"
 		    "  quire replay --engine list --engine bitmap my.qtrace\n"
 		    "  quire replay --set watermark_scale_factor=200 --json my.qtrace",

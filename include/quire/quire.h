@@ -214,7 +214,7 @@ QR_API int qr_metadata_size(const struct qr_config *config, size_t *size,
 QR_API int qr_create(const struct qr_config *config, void *memory, size_t size, struct quire **q,
 		     struct qr_error_text *why);
 
-/* The buddy engines that config.engine can name, from 0 on; the first is the default.  NULL: no more. */
+/* The engines that config.engine can name, from 0 on; the first is the default.  NULL: no more. */
 QR_API const char *qr_engine_name(unsigned i);
 
 /* End an instance.  Pages still allocated are forgotten; the memory may be reused afterwards. */

@@ -90,10 +90,10 @@ static bool frag_legal(struct qr_allocator *alloc, unsigned size, unsigned align
 {
 	return QR_CHECK(qr__alloc_base(alloc), alloc->has_address,
 			"page fragment: the platform has no page_address hook") &&
-	       QR_CHECK(
-		       qr__alloc_base(alloc), size && align && !(align & (align - 1)),
-		       "page fragment of %u bytes aligned to %u: size must not be 0, align must be a power of 2",
-		       size, align);
+	       QR_CHECK(qr__alloc_base(alloc), size && align && !(align & (align - 1)),
+			"page fragment of %u bytes aligned to %u: size must not be 0, align "
+			"must be a power of 2",
+			size, align);
 }
 
 void *qr_page_frag_alloc(struct quire *q, struct qr_page_frag_cache *cache, unsigned size,

@@ -299,7 +299,8 @@ int qr_init_cma_reserved_pageblock(struct quire *q, qr_pfn_t pfn)
 		ret = reserved_release(alloc, pfn, QR_PAGEBLOCK_ORDER, true);
 	if (ret < 0)
 		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
-			"CMA pageblock at pfn %#llx: it must be a whole, aligned pageblock of reserved pages",
+			"CMA pageblock at pfn %#llx: it must be a whole, aligned pageblock of "
+			"reserved pages",
 			(unsigned long long)pfn);
 	return ret;
 }
@@ -343,7 +344,8 @@ int qr_adjust_managed_page_count(struct quire *q, struct qr_page *page, int64_t 
 	ret = adjust(alloc, zone, delta);
 	if (ret < 0)
 		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
-			"managed pages of zone %s of node %d cannot change by %lld: %llu are managed, "
+			"managed pages of zone %s of node %d cannot change by %lld: %llu are "
+			"managed, "
 			"and %llu were taken out",
 			qr_zone_type_name(zone->type), zone->nid, (long long)delta,
 			(unsigned long long)qr__read(&zone->managed_pages),

@@ -153,7 +153,8 @@ static const struct tunable tunables[QR_NR_TUNABLES] = {
 	[QR_TUNE_EXTFRAG_THRESHOLD] =
 		{
 			SCALAR(extfrag_threshold, 0, 1000, 500,
-			       "fragmentation index above which compaction is preferred to reclaim"),
+			       "fragmentation index above which compaction is preferred to "
+			       "reclaim"),
 		},
 	[QR_TUNE_COMPACT_UNEVICTABLE_ALLOWED] =
 		{

@@ -71,7 +71,8 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	}
 	if (block->type != type || block->largest != largest || block->bin > nr_bits) {
 		qr__why(c->why,
-			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed under type "
+			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
+			"under type "
 			"%u, order %u, count %u",
 			pfn_of(c, i), type, largest, nr_bits, block->type, block->largest,
 			block->bin);
@@ -170,7 +171,8 @@ static unsigned counts_check(struct recount *c)
 	    c->pages[QR_MIGRATE_CMA] != qr__read(&c->zone->nr_free_cma) ||
 	    c->pages[QR_MIGRATE_HIGHATOMIC] != qr__read(&c->zone->nr_free_highatomic)) {
 		qr__why(c->why,
-			"B12: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, %llu) counted",
+			"B12: %llu pages are free (%llu CMA, %llu HIGHATOMIC) but %llu (%llu, "
+			"%llu) counted",
 			ull(all), ull(c->pages[QR_MIGRATE_CMA]),
 			ull(c->pages[QR_MIGRATE_HIGHATOMIC]),
 			ull(qr__read(&c->zone->nr_free_pages)),

@@ -723,7 +723,8 @@ static unsigned block_check(const struct qr_zone *zone, qr_pfn_t pfn, unsigned o
 	other = inside_speaker(zone, pfn, order);
 	if (other != QR_PFN_NONE) {
 		qr__why(why,
-			"B2: the record of %#llx says %u inside the free block of order %u at %#llx",
+			"B2: the record of %#llx says %u inside the free block of order %u at "
+			"%#llx",
 			ull(other), (unsigned)qr__page_type(page_at(zone, other)), order, ull(pfn));
 		return 2;
 	}

@@ -2,7 +2,8 @@
 /*
  * test_fault_sweep.c - every hook fails at every n
  *
- * A scenario that needs all hooks is run again and again; in run n the n-th call of one hook fails, or
+ * A scenario that needs all hooks is run again and again; in run n the n-th call of one hook
+ * fails, or
  * the n-th and all that follow, until a run ends in which the hook was called fewer than n times.
  * Whatever fails, nothing is lost, nothing is written to that is held, no request hangs, and
  * qr_check() finds nothing.

@@ -3,7 +3,8 @@
  * alloc_model.h - a whole allocator against an oracle that a child can follow
  *
  * A stream of bytes describes a small machine and then a sequence of operations on it.  The oracle
- * is one array with an entry for each frame: who holds it.  After each allocation it says whether the
+ * is one array with an entry for each frame: who holds it. After each allocation it says whether
+ * the
  * block may be what it is (legal zone and node, aligned, inside RAM, not held by anyone, zeroed if
  * asked for), and after a failure whether that was plausible.  Held frames carry a tag in their
  * bytes, so that a frame handed out twice is noticed by its contents as well.  Now and then, and at

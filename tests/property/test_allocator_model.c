@@ -2,7 +2,8 @@
 /*
  * test_allocator_model.c - random small machines, random operations, a simple oracle
  *
- * Each run is named by a seed, which is printed when it fails; MODEL_SEED=<n> runs just that one, and
+ * Each run is named by a seed, which is printed when it fails; MODEL_SEED=<n> runs just that one,
+ * and
  * MODEL_RUNS=<n> more of them.
  */
 #include <setjmp.h>

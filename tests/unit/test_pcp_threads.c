@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_pcp_threads.c - caches that several threads use at once: more threads than CPUs, drains, decay,
+ * test_pcp_threads.c - caches that several threads use at once: more threads than CPUs, drains,
+ * decay,
  * disabling, references taken in passing
  */
 #include "support.h"

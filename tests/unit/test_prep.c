@@ -451,7 +451,10 @@ static void test_hwpoison(void **state)
 	assert_int_equal(nr_free(), before);
 	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
 	assert_true(qr__page_test(page, QR_PG_HWPOISON));
-	/* In a larger block the frame comes back, mark and all, and is found when it is to be used. */
+	/*
+	 * In a larger block the frame comes back, mark and all, and is found when it is to be
+	 * used.
+	 */
 	page = take(QR_GFP_KERNEL, 2);
 	before = nr_free();
 	qr__page_set(page + 1, QR_PG_HWPOISON);

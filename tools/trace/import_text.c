@@ -250,7 +250,10 @@ static bool is_null(const char *text, size_t length)
 {
 	if (word_is(text, length, "(nil)") || word_is(text, length, "(null)"))
 		return true;
-	/* All zeros; the frame that would stand for is the first of all, which is never allocated. */
+	/*
+	 * All zeros; the frame that would stand for is the first of all, which is never
+	 * allocated.
+	 */
 	for (size_t i = 0; i < length; i++) {
 		if (text[i] != '0' && !(text[i] == 'x' && i == 1))
 			return false;

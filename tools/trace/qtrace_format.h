@@ -32,12 +32,13 @@ struct qtrace_chunk {
 /*
  * The columns of a block, in the order they are stored.  Each is preceded by its size.
  *
- *	HEAD	block-wide: unit of time, first time, base pfn
+ *	HEAD	varint: the unit of time in nanoseconds
  *	KIND	a byte for each event: kind, and whether cpu and task are those of the event before
  *	CPU	varint for each event that changes it
  *	TASK	varint for each event that changes it
  *	TIME	zigzag varint: difference to the event before, in units
- *	PFN	zigzag varint: difference to the last pfn of the same kind on the same CPU
+ *	PFN	zigzag varint: difference to the last pfn of the same kind on the same CPU; of LOST,
+ *		the number lost
  *	SHAPE	a byte for each event: number of (order, migratetype, gfp...) in the block's table
  *	TABLE	that table; what finds no number is written out with number 255
  */

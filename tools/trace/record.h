@@ -3,7 +3,8 @@
  * trace/record.h - page traffic of this machine, through tracefs
  *
  * The recorder has a trace instance of its own, so it disturbs no other. While it runs, filled
- * buffers are spliced into a nameless file for each CPU, which costs almost nothing; only afterwards
+ * buffers are spliced into a nameless file for each CPU, which costs almost nothing; only
+ * afterwards
  * are they decoded, merged by time and written as a .qtrace.
  *
  *	open  ->  start  ->  poll, poll, ...  ->  stop  ->  merge  ->  close
@@ -33,7 +34,8 @@ int recorder_merge(struct recorder *r, struct qtrace_writer *w, struct import_st
 void recorder_close(struct recorder *r);
 
 /*
- * Save the machine's state under @when: its /proc files, all of kpageflags; with QTRACE_META: what does
+ * Save the machine's state under @when: its /proc files, all of kpageflags; with QTRACE_META: what
+ * does
  * not change (sysctls, uname, CPUs).  What cannot be read is left out and counted in *missing,
  * the first one named.
  */

@@ -387,7 +387,8 @@ static int state_check(struct state *s)
 		if (z->present > z->spanned || z->managed > z->present || z->free > z->managed)
 			return state_fails(
 				s, -EINVAL,
-				"%s/zoneinfo contradicts itself: node %d zone %s has %llu spanned, %llu "
+				"%s/zoneinfo contradicts itself: node %d zone %s has %llu "
+				"spanned, %llu "
 				"present, %llu managed, %llu free pages",
 				s->when, z->nid, qr_zone_type_name(z->type),
 				(unsigned long long)z->spanned, (unsigned long long)z->present,
