@@ -36,8 +36,7 @@ QR_INLINE struct qr_link *qr__link(struct qr_links links, uint32_t i)
 /*
  * Links are written under their list's lock, but .next may be read by a passer-by who takes it for
  * something else (the head of a compound page) and then finds out that it is not; so it is written
- * in
- * one piece.
+ * in one piece.
  */
 QR_INLINE void qr__link_next_set(struct qr_link *link, uint32_t i)
 {
