@@ -158,7 +158,7 @@ static void test_illegal_requests_are_refused(void **state)
 		{QR_GFP_KERNEL | 0x80000000, 0, 0, "illegal"},
 		{QR___GFP_DMA | QR___GFP_DMA32, 0, 0, "two of the zones"},
 		{QR___GFP_MOVABLE | QR___GFP_RECLAIMABLE, 0, 0, "migratetype"},
-		{QR_GFP_KERNEL, QR_MAX_PAGE_ORDER + 1, 0, "order"},
+		{QR_GFP_KERNEL, QR_MAX_PAGE_ORDER + 1, 0, "above the largest"},
 		{QR_GFP_KERNEL, ~0u, 0, "4294967295"},
 		{QR_GFP_KERNEL, 0, 1, "no node 1"},
 		{QR_GFP_KERNEL, 0, -2, "no node -2"},

@@ -349,6 +349,9 @@ static void test_cpuset_confines(void **state)
 	assert_int_not_equal(place(m, NULL, QR_GFP_USER, QR_NO_INTERLEAVE), -1);
 	task.flags = 0;
 	assert_int_not_equal(place(m, NULL, QR_GFP_ATOMIC, QR_NO_INTERLEAVE), -1);
+	assert_int_not_equal(place(m, NULL, QR_GFP_ATOMIC | QR___GFP_HARDWALL, QR_NO_INTERLEAVE),
+			     -1);
+	assert_int_equal(place(m, NULL, QR_GFP_NOWAIT | QR___GFP_HARDWALL, QR_NO_INTERLEAVE), -1);
 	test_task_set(NULL);
 	hoard_free(&hoard);
 	test_machine_free(m);
@@ -394,7 +397,7 @@ static void test_cpuset_zone_allowed(void **state)
 /* A bind mask outside of the task's cpuset does not count. */
 static void test_bind_outside_of_the_cpuset(void **state)
 {
-	struct qr_mempolicy policy = {.mode = QR_MPOL_BIND, .nodes = NODE(1)};
+	struct qr_mempolicy policy = {.mode = QR_MPOL_BIND, .nodes = NODE(3)};
 	struct qr_task task = {.cpuset = true, .mems_allowed = NODE(2), .policy = &policy};
 	struct test_machine *m = nodes_new();
 	struct qr_page *page;
@@ -404,9 +407,9 @@ static void test_bind_outside_of_the_cpuset(void **state)
 	page = qr_alloc_pages(m->q, QR_GFP_USER, 0);
 	assert_int_equal(qr_page_nid(m->q, page), 2);
 	qr___free_pages(m->q, page, 0);
-	task.mems_allowed |= NODE(1);
+	task.mems_allowed |= NODE(3);
 	page = qr_alloc_pages(m->q, QR_GFP_USER, 0);
-	assert_int_equal(qr_page_nid(m->q, page), 1);
+	assert_int_equal(qr_page_nid(m->q, page), 3);
 	qr___free_pages(m->q, page, 0);
 	test_task_set(NULL);
 	test_machine_free(m);

@@ -286,12 +286,15 @@ static void test_nofragment_gives_up(void **state)
 	struct test_machine *m = zones_new(0, 32, 32);
 	struct hoard hoard = hoard_new(m->q);
 	struct qr_page *page;
+	uint64_t slow;
 
 	(void)state;
 	normal_fragment(&hoard);
 	hoard_all(&hoard, QR_GFP_DMA32 | EVERYTHING, 0);
+	slow = alloc_stats(m->q).slowpath;
 	page = qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
 	assert_non_null(page);
+	assert_int_equal(alloc_stats(m->q).slowpath, slow);
 	assert_int_equal(zone_of(m->q, page), QR_ZONE_NORMAL);
 	hoard_add(&hoard, page, 0);
 	hoard_free(&hoard);
@@ -314,6 +317,17 @@ static void test_nofragment_flags(void **state)
 	assert_int_equal(qr_gfp_to_alloc_flags_cma(alloc, QR_GFP_KERNEL, 1), 1);
 	assert_int_equal(qr_gfp_to_alloc_flags_cma(alloc, QR_GFP_HIGHUSER_MOVABLE, 1),
 			 1 | QR_ALLOC_CMA);
+	test_machine_free(m);
+
+	/* One node: a zone DMA32 without memory does not stand in the way. */
+	m = test_machine_new();
+	test_machine_add(m, 32 * BLOCK, 32 * BLOCK, 0);
+	m->config.zone_limits =
+		(struct qr_zone_limits){.dma32_end = 16 * BLOCK, .normal_end = 64 * BLOCK};
+	test_machine_create(m);
+	assert_int_equal(qr_alloc_flags_nofragment(qr__allocator(m->q),
+						   qr_zone_at(m->q, 0, QR_ZONE_NORMAL), 0),
+			 QR_ALLOC_NOFRAGMENT);
 	test_machine_free(m);
 
 	/* No zone DMA32 on the machine at all. */
@@ -408,6 +422,61 @@ static void test_cma_balance(void **state)
 	test_machine_free(m);
 }
 
+/* Several blocks in one go obey the balance one by one. */
+static void test_cma_balance_of_a_refill(void **state)
+{
+	const uint64_t cma = 8 * QR_PAGEBLOCK_NR_PAGES, total = 16 * QR_PAGEBLOCK_NR_PAGES;
+	struct test_machine *m = test_machine_new();
+	struct qr_zone *zone;
+	unsigned long irqs;
+	qr_pfn_t pfns[8];
+	uint64_t nr_free = total, nr_cma = cma;
+
+	(void)state;
+	test_machine_one_zone(m, total - cma);
+	test_machine_add(m, total - cma, cma, 0)->kind = QR_RANGE_RESERVED;
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = total};
+	test_machine_create(m);
+	for (qr_pfn_t pfn = total - cma; pfn < total; pfn += QR_PAGEBLOCK_NR_PAGES)
+		assert_int_equal(qr_init_cma_reserved_pageblock(m->q, pfn), 0);
+	zone = qr_zone_at(m->q, 0, QR_ZONE_NORMAL);
+	irqs = qr__zone_lock(zone);
+	assert_int_equal(qr___rmqueue(zone, 0, QR_MIGRATE_MOVABLE, QR_ALLOC_CMA, 8, pfns), 8);
+	qr__zone_unlock(zone, irqs);
+	for (unsigned i = 0; i < 8; i++) {
+		bool from_cma = pfns[i] >= total - cma;
+
+		assert_int_equal(from_cma, nr_cma > nr_free / 2);
+		nr_free--;
+		nr_cma -= from_cma;
+		qr_free_one_page(zone, qr_pfn_to_page(m->q, pfns[i]), pfns[i], 0, QR_FPI_NONE);
+	}
+	test_machine_free(m);
+}
+
+/* The fast path knows of CMA as well. */
+static void test_cma_in_the_fast_path(void **state)
+{
+	const uint64_t total = 64 * QR_PAGEBLOCK_NR_PAGES, cma = total / 4 * 3;
+	struct test_machine *m = test_machine_new();
+	struct qr_page *page;
+
+	(void)state;
+	test_machine_one_zone(m, total - cma);
+	test_machine_add(m, total - cma, cma, 0)->kind = QR_RANGE_RESERVED;
+	m->config.zone_limits = (struct qr_zone_limits){.normal_end = total};
+	test_machine_create(m);
+	for (qr_pfn_t pfn = total - cma; pfn < total; pfn += QR_PAGEBLOCK_NR_PAGES)
+		assert_int_equal(qr_init_cma_reserved_pageblock(m->q, pfn), 0);
+	for (unsigned order = 0; order < 3; order++) {
+		page = qr_alloc_pages(m->q, QR___GFP_MOVABLE, order);
+		assert_true(is_cma(m->q, page));
+		qr___free_pages(m->q, page, order);
+	}
+	assert_int_equal(alloc_stats(m->q).slowpath, 0);
+	test_machine_free(m);
+}
+
 /* When all else is gone, movable requests get the rest of CMA. */
 static void test_cma_is_taken_last(void **state)
 {
@@ -453,7 +522,11 @@ static void test_dirty_limit(void **state)
 	struct qr_page *page;
 
 	(void)state;
-	test_machine_nodes(m, 2, 16 * BLOCK);
+	/* Node 0 has two zones, and is asked about once. */
+	test_machine_add(m, 0, 32 * BLOCK, 0);
+	test_machine_add(m, 32 * BLOCK, 16 * BLOCK, 1);
+	m->config.zone_limits =
+		(struct qr_zone_limits){.dma32_end = 16 * BLOCK, .normal_end = 48 * BLOCK};
 	test_machine_create(m);
 	hoard = hoard_new(m->q);
 	qr_reclaim_ops_set(m->q, &ops, NULL);
@@ -464,7 +537,8 @@ static void test_dirty_limit(void **state)
 	hoard_add(&hoard, page, 0);
 	page = qr_alloc_pages(m->q, QR_GFP_KERNEL | QR___GFP_WRITE, 0);
 	assert_int_equal(qr_page_nid(m->q, page), 1);
-	assert_int_equal(walk.dirty_calls, 2);
+	/* Twice each: the walk that would not fragment a pageblock began again. */
+	assert_int_equal(walk.dirty_calls, 4);
 	hoard_add(&hoard, page, 0);
 	/* No other node will do: the slow path does not ask. */
 	page = qr_alloc_pages(m->q, QR_GFP_KERNEL | QR___GFP_WRITE | QR___GFP_THISNODE, 0);
@@ -508,6 +582,19 @@ static struct test_machine *reclaim_machine(unsigned distance, struct hoard *hoa
 	return m;
 }
 
+/* Use node 0 up to its low mark, without waiting. */
+static bool zone_use_to_low(struct test_machine *m, struct hoard *hoard)
+{
+	struct qr_zone *zone = qr_zone_at(m->q, 0, QR_ZONE_NORMAL);
+
+	while (qr_zone_free_pages(zone) > qr_zone_watermark(zone, QR_WMARK_LOW)) {
+		if (!hoard_take(hoard, QR___GFP_NOWARN, 0))
+			return false;
+		qr_drain_all_pages(m->q, NULL);
+	}
+	return true;
+}
+
 static int nid_served(struct test_machine *m, struct hoard *hoard, qr_gfp_t gfp)
 {
 	struct qr_page *page = qr_alloc_pages(m->q, gfp, 0);
@@ -537,6 +624,9 @@ static void test_node_reclaim(void **state)
 	walk.says = QR_NODE_RECLAIM_SUCCESS;
 	assert_int_equal(nid_served(m, &hoard, QR_GFP_KERNEL), 1);
 	walk.frees = &hoard;
+	assert_int_equal(nid_served(m, &hoard, QR_GFP_KERNEL), 0);
+	walk.says = QR_NODE_RECLAIM_SOME;
+	assert_true(zone_use_to_low(m, &hoard));
 	assert_int_equal(nid_served(m, &hoard, QR_GFP_KERNEL), 0);
 	walk.frees = NULL;
 	/* Those who cannot wait, and those who reclaim, are not bothered. */
@@ -691,6 +781,8 @@ int main(void)
 		cmocka_unit_test(test_nofragment_flags),
 		cmocka_unit_test(test_nofragment_flags_of_nodes),
 		cmocka_unit_test(test_cma_balance),
+		cmocka_unit_test(test_cma_balance_of_a_refill),
+		cmocka_unit_test(test_cma_in_the_fast_path),
 		cmocka_unit_test(test_cma_is_taken_last),
 		cmocka_unit_test(test_dirty_limit),
 		cmocka_unit_test(test_node_reclaim),

@@ -181,6 +181,26 @@ static void test_reclaim_without_progress_is_bounded(void **state)
 	fixture_free(f);
 }
 
+/* Who opened the reserves still wakes kswapd in each round. */
+static void test_reserves_do_not_silence_kswapd(void **state)
+{
+	struct fixture *f = fixture_new();
+	unsigned nr_wakes = 0;
+
+	(void)state;
+	f->ops.direct_reclaim = fake_reclaim;
+	f->ops.reclaimable_pages = fake_reclaimable;
+	f->reclaimable = 1000;
+	ops_set(f);
+	leave_free(f, 0);
+	assert_null(request(f, QR_GFP_KERNEL | EVERYTHING, 0));
+	for (const char *stage = f->stages; *stage; stage++)
+		nr_wakes += *stage == 'K';
+	assert_int_equal(f->nr_reclaim, 17);
+	assert_int_equal(nr_wakes, 1 + 17);
+	fixture_free(f);
+}
+
 /* Progress resets the count of fruitless rounds; but not for costly orders. */
 static void test_progress_keeps_small_requests_going(void **state)
 {
@@ -394,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_reclaim_succeeds),
 		cmocka_unit_test(test_noretry),
 		cmocka_unit_test(test_reclaim_without_progress_is_bounded),
+		cmocka_unit_test(test_reserves_do_not_silence_kswapd),
 		cmocka_unit_test(test_progress_keeps_small_requests_going),
 		cmocka_unit_test(test_costly),
 		cmocka_unit_test(test_early_compaction),

@@ -400,6 +400,41 @@ static void test_a18_cpuset_changes_during_reclaim(void **state)
 	fixture_free(f);
 }
 
+static void cpuset_touch(struct fixture *f)
+{
+	if (f->nr_reclaim == 1)
+		f->task->mems_seq++;
+}
+
+/* Whether or not the change helps, it is a reason to begin again. */
+static void test_cpuset_touched_meanwhile(void **state)
+{
+	struct qr_task task = {.cpuset = true, .mems_allowed = 1};
+	struct fixture *f = fixture_new();
+
+	(void)state;
+	f->task = &task;
+	f->ops.direct_reclaim = fake_reclaim;
+	f->in_reclaim = cpuset_touch;
+	ops_set(f);
+	leave_free(f, mark_min(f));
+	test_task_set(&task);
+	request_fails(f, QR_GFP_KERNEL, 0, "EKfKfRSKfKfRuOX");
+	fixture_free(f);
+}
+
+/* Nothing is even tried for a task whose cpuset has no memory at all. */
+static void test_insane_cpuset(void **state)
+{
+	struct qr_task task = {.cpuset = true, .mems_allowed = 2};
+	struct fixture *f = fixture_new();
+
+	(void)state;
+	test_task_set(&task);
+	request_fails(f, QR_GFP_USER, 0, "EX");
+	fixture_free(f);
+}
+
 /* Highatomic ------------------------------------------------------------------------------- */
 
 /* A zone large enough to have a reserve, with its reserve filled by an atomic request. */
@@ -433,15 +468,28 @@ static void test_a10_nowait_does_not_grow_the_reserve(void **state)
 	fixture_free(f);
 }
 
-/* A9: all that is free is in the reserve: it is given up before anything is ended. */
-static void test_a9_reserve_is_given_up_before_oom(void **state)
+static bool from_reserve(struct fixture *f, qr_gfp_t gfp, unsigned order)
 {
-	struct fixture *f = reserve_new(QR_GFP_ATOMIC);
+	struct qr_page *page = qr_alloc_pages(f->q, gfp, order);
+	bool reserved;
+
+	assert_non_null(page);
+	reserved = qr_get_pageblock_migratetype(f->q, qr_page_to_pfn(f->q, page)) ==
+		   QR_MIGRATE_HIGHATOMIC;
+	hoard_add(&f->hoard, page, order);
+	qr_drain_all_pages(f->q, NULL);
+	return reserved;
+}
+
+/*
+ * Give back what of the hoard lies in the reserved pageblock.  True: it is all that is free; false:
+ * this geometry's pageblocks are too small for that.
+ */
+static bool leave_the_reserve(struct fixture *f)
+{
 	struct qr_zone_snapshot snap;
 	qr_pfn_t reserved = QR_PFN_NONE;
 
-	(void)state;
-	/* Take everything; what lies in the reserved pageblock is given back. */
 	hoard_all(&f->hoard, EVERYTHING | QR___GFP_HIGH, 0);
 	for (qr_pfn_t pfn = 0; pfn < 128 * QR_PAGEBLOCK_NR_PAGES; pfn += QR_PAGEBLOCK_NR_PAGES)
 		if (qr_get_pageblock_migratetype(f->q, pfn) == QR_MIGRATE_HIGHATOMIC)
@@ -450,16 +498,45 @@ static void test_a9_reserve_is_given_up_before_oom(void **state)
 	for (qr_pfn_t pfn = reserved; pfn < reserved + QR_PAGEBLOCK_NR_PAGES; pfn++)
 		hoard_give_pfn(&f->hoard, pfn);
 	qr_drain_all_pages(f->q, NULL);
+	assert_int_equal(qr_tunable_set(f->q, QR_TUNE_MIN_FREE_KBYTES, 128), 0);
 	snap = zone_snap(f->q, 0, QR_ZONE_NORMAL);
 	assert_int_equal(snap.nr_free, snap.nr_free_highatomic);
-	assert_true(snap.nr_free > 0);
-	/* The level of min is below the reserve's free pages, or this proves nothing. */
-	if (snap.nr_free <= snap.watermark[QR_WMARK_MIN]) {
-		assert_int_equal(qr_tunable_set(f->q, QR_TUNE_MIN_FREE_KBYTES, 128), 0);
-		snap = zone_snap(f->q, 0, QR_ZONE_NORMAL);
+	return snap.nr_free > snap.watermark[QR_WMARK_HIGH];
+}
+
+/*
+ * The reserve is first for those it is meant for, last for others who cannot wait, not for the
+ * rest.
+ */
+static void test_who_gets_the_reserve(void **state)
+{
+	const unsigned high_order = QR_PAGEBLOCK_ORDER > 4 ? 4 : QR_PAGEBLOCK_ORDER;
+	struct fixture *f = reserve_new(QR_GFP_ATOMIC);
+
+	(void)state;
+	if (high_order == 4) {
+		/* Orders that no cache keeps, so that each request shows where it is from. */
+		assert_true(zone_snap(f->q, 0, QR_ZONE_NORMAL).nr_free_highatomic >= 32);
+		assert_false(from_reserve(f, QR_GFP_NOWAIT, high_order));
+		assert_true(from_reserve(f, QR_GFP_ATOMIC, high_order));
 	}
-	if (snap.nr_free <= snap.watermark[QR_WMARK_MIN]) {
-		fixture_free(f); /* tiny pageblocks: not to be had in this geometry */
+	if (leave_the_reserve(f)) {
+		assert_null(qr_alloc_pages(f->q, QR_GFP_KERNEL | QR___GFP_NORETRY | QR___GFP_NOWARN,
+					   0));
+		assert_true(from_reserve(f, QR_GFP_ATOMIC, 0));
+		assert_true(from_reserve(f, QR_GFP_NOWAIT, 0));
+	}
+	fixture_free(f);
+}
+
+/* A9: all that is free is in the reserve: it is given up before anything is ended. */
+static void test_a9_reserve_is_given_up_before_oom(void **state)
+{
+	struct fixture *f = reserve_new(QR_GFP_ATOMIC);
+
+	(void)state;
+	if (!leave_the_reserve(f)) {
+		fixture_free(f);
 		skip();
 	}
 	f->ops.out_of_memory = fake_oom;
@@ -538,6 +615,9 @@ int main(void)
 		cmocka_unit_test(test_zonelists_being_rebuilt),
 		cmocka_unit_test(test_a17_compaction_result_after_restart),
 		cmocka_unit_test(test_a18_cpuset_changes_during_reclaim),
+		cmocka_unit_test(test_cpuset_touched_meanwhile),
+		cmocka_unit_test(test_insane_cpuset),
+		cmocka_unit_test(test_who_gets_the_reserve),
 		cmocka_unit_test(test_a10_nowait_does_not_grow_the_reserve),
 		cmocka_unit_test(test_a9_reserve_is_given_up_before_oom),
 		cmocka_unit_test(test_throttle),
