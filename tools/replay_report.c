@@ -214,7 +214,7 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 	printf("  buddyinfo counted %s free pages at the start, kpageflags a moment later %s\n",
 	       text_grouped(r->start_free_pages.machine).text, text_grouped(nr_free).text);
 	if (r->start_free_pages.model > nr_free)
-		printf("  of the pages in caches %s found no room in the model's and start as free\n",
+		printf("  of the pages in caches %s found no room in the model's, and start free\n",
 		       text_grouped(r->start_free_pages.model - nr_free).text);
 	printf("  of the pageblocks only the number of each type is recorded; which is which is "
 	       "inferred\n");
