@@ -258,7 +258,7 @@ struct qr_page_owner {
 	int16_t last_migrate_reason; /* -1: never migrated */
 	qr_gfp_t gfp;
 	uint32_t task_id, free_task_id;
-	uint64_t handle; /* what qr_page_owner_tag_set() said at the time */
+	uint64_t handle; /* what the handle callback said at the time */
 	uint64_t time_ns, free_time_ns;
 };
 
@@ -284,7 +284,7 @@ QR_API int64_t qr_page_owner_read(struct quire *q, qr_pfn_t *pfn, char *buf, siz
 /* Checking --------------------------------------------------------------------------------- */
 
 /*
- * Verify every numbered invariant (ARCHITECTURE.md lists them) of the whole instance.  Returns 0,
+ * Verify every numbered invariant (docs/invariants.md lists them) of the whole instance.  Returns 0,
  * or the number of the first broken one, with a sentence in *why.  Takes each zone's lock in turn
  * and all its caches' locks; exact while others allocate, but slow for them.
  */
