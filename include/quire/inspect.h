@@ -199,7 +199,8 @@ struct qr_frame_info {
 };
 
 /*
- * What is at pfn, as far as can be told without stopping others.  0, or QR_ENOENT: no such frame.
+ * What is at pfn.  Takes the zone's lock for a moment; what it tells of a page in use may change at
+ * once.  0, or QR_ENOENT: no such frame.
  */
 QR_API int qr_frame_info_racy(const struct quire *q, qr_pfn_t pfn, struct qr_frame_info *info);
 
