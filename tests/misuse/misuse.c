@@ -79,7 +79,7 @@ static void machine_create(struct machine *m, const char *engine, const struct m
 		.options = misuse ? misuse->options : 0,
 		.platform = {.ctx = m, .log = hook_log},
 	};
-	size_t size;
+	size_t size = 0;
 
 	*m = (struct machine){.q = NULL};
 	if (!misuse || !misuse->no_bytes) {
