@@ -123,7 +123,7 @@ static void test_memoryless_node(void **state)
 	qr___free_pages(m->q, page, 0);
 	assert_null(qr_alloc_pages_node(m->q, 1,
 					QR_GFP_KERNEL | QR___GFP_THISNODE | QR___GFP_NOWARN, 0));
-	page = qr_alloc_pages(m->q, QR_GFP_KERNEL, QR_MAX_PAGE_ORDER);
+	page = qr_alloc_pages_node(m->q, QR_NODE_NONE, QR_GFP_KERNEL, QR_MAX_PAGE_ORDER);
 	assert_int_equal(nid_of(m->q, page), 2);
 	qr___free_pages(m->q, page, QR_MAX_PAGE_ORDER);
 	test_cpu_set(0);

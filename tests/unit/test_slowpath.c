@@ -321,9 +321,12 @@ static void test_compaction_retries(void **state)
 	assert_int_equal(f->nr_compact, 1 + 5);
 	assert_int_equal(f->priorities[5], QR_COMPACT_PRIO_SYNC_LIGHT);
 
-	/* Skipped for want of memory: on as long as reclaim might help. */
+	/* Skipped for want of memory: on as long as reclaim might help, if anybody can tell. */
 	f->nr_compact = 0;
 	f->compact_says = QR_COMPACT_SKIPPED;
+	assert_null(request(f, QR_GFP_KERNEL | QR___GFP_NOWARN, 2));
+	assert_int_equal(f->nr_compact, 1 + 1);
+	f->nr_compact = 0;
 	f->ops.compaction_suitable = fake_suitable;
 	f->suitable = true;
 	ops_set(f);

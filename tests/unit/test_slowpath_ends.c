@@ -201,6 +201,24 @@ static void test_nofail_goes_on(void **state)
 	fixture_free(f);
 }
 
+/* Also where nothing may be ended for its sake: round after round. */
+static void test_nofail_goes_round(void **state)
+{
+	struct fixture *f = fixture_new();
+
+	(void)state;
+	f->ops.direct_reclaim = fake_reclaim;
+	f->in_reclaim = nofail_rescue;
+	ops_set(f);
+	leave_free(f, 0);
+	hoard_add(&f->hoard,
+		  request(f, QR_GFP_KERNEL | QR___GFP_NOFAIL | QR___GFP_RETRY_MAYFAIL, 0), 0);
+	assert_non_null(f->hoard.entries[f->hoard.nr - 1].page);
+	assert_true(f->nr_reclaim >= 50);
+	assert_true(f->m->nr_relax >= 50);
+	fixture_free(f);
+}
+
 static void test_nofail_takes_the_reserve(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -279,6 +297,59 @@ static void test_failure_message_is_rate_limited(void **state)
 	assert_null(request(f, QR_GFP_KERNEL, 0));
 	assert_true(test_log_has(f->m, "page allocation failure"));
 	fixture_free(f);
+}
+
+/* That a machine has no DMA memory is no news. */
+static void test_failure_message_of_dma_requests(void **state)
+{
+	const qr_gfp_t gfp = QR_GFP_KERNEL | QR_GFP_DMA;
+	struct test_machine *m = test_machine_new();
+	struct fixture *f = fixture_new();
+
+	(void)state;
+	leave_free(f, mark_min(f));
+	test_log_clear(f->m);
+	assert_null(request(f, gfp, 0));
+	assert_string_equal(f->m->log, "");
+	fixture_free(f);
+
+	test_machine_add(m, 0, 32 * QR_MAX_ORDER_NR_PAGES, 0);
+	m->config.zone_limits = (struct qr_zone_limits){.dma_end = 16 * QR_MAX_ORDER_NR_PAGES,
+							.dma32_end = 16 * QR_MAX_ORDER_NR_PAGES,
+							.normal_end = 32 * QR_MAX_ORDER_NR_PAGES};
+	f = fixture_machine(m);
+	hoard_all(&f->hoard, EVERYTHING, 0);
+	assert_null(request(f, gfp, 0));
+	assert_true(test_log_has(m, "highest zone:DMA"));
+	fixture_free(f);
+}
+
+static void nofail_says(qr_gfp_t gfp, unsigned order, uint32_t task_flags, const char *text)
+{
+	struct qr_task task = {.flags = task_flags};
+	struct fixture *f = fixture_new();
+
+	f->ops.direct_reclaim = fake_reclaim;
+	f->reclaim_says = 1;
+	f->reclaim_frees = 16;
+	ops_set(f);
+	leave_free(f, 0);
+	test_log_clear(f->m);
+	test_task_set(&task);
+	if (task_flags)
+		hoard_give(&f->hoard, 64);
+	hoard_take(&f->hoard, gfp | QR___GFP_NOFAIL, order);
+	assert_true(test_log_has(f->m, text));
+	fixture_free(f);
+}
+
+/* NOFAIL where it is asking for trouble. */
+static void test_nofail_messages(void **state)
+{
+	(void)state;
+	nofail_says(QR_GFP_ATOMIC, 0, 0, "without DIRECT_RECLAIM");
+	nofail_says(QR_GFP_KERNEL, 2, 0, "order above 1");
+	nofail_says(QR_GFP_KERNEL, 0, QR_TASK_MEMALLOC, "cannot be helped by reclaim");
 }
 
 /* The ground moves ------------------------------------------------------------------------- */
@@ -606,11 +677,14 @@ int main(void)
 		cmocka_unit_test(test_oom_does_not_nest),
 		cmocka_unit_test(test_callbacks_run_as_memalloc),
 		cmocka_unit_test(test_nofail_goes_on),
+		cmocka_unit_test(test_nofail_goes_round),
 		cmocka_unit_test(test_nofail_takes_the_reserve),
 		cmocka_unit_test(test_nofail_after_oom),
 		cmocka_unit_test(test_nofail_without_waiting),
 		cmocka_unit_test(test_nofail_impossible),
 		cmocka_unit_test(test_failure_message_is_rate_limited),
+		cmocka_unit_test(test_failure_message_of_dma_requests),
+		cmocka_unit_test(test_nofail_messages),
 		cmocka_unit_test(test_zonelists_rebuilt_meanwhile),
 		cmocka_unit_test(test_zonelists_being_rebuilt),
 		cmocka_unit_test(test_a17_compaction_result_after_restart),
