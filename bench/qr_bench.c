@@ -303,7 +303,7 @@ static void row_print(const struct options *o, const char *name, struct sample *
 static void contestants_run(const struct options *o, json_t *rows)
 {
 	static struct sample samples[MAX_CONTESTANTS][MAX_REPEATS];
-	bool takes_part[MAX_CONTESTANTS];
+	bool takes_part[MAX_CONTESTANTS] = {false};
 	bool init = strcmp(o->workload, "init") == 0;
 
 	for (unsigned w = 0; w < o->nr_who; w++)

@@ -140,7 +140,7 @@ static int record_loop(struct recorder *r, struct record *record, int *status, c
 {
 	struct progress progress = progress_begin(stderr, record->quiet);
 	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-	double start = term_clock(), now = start;
+	double start = term_clock();
 	pid_t pid = record->nr_words ? command_start(record) : 0;
 	uint64_t bytes = 0;
 	bool ended = false;
@@ -150,6 +150,8 @@ static int record_loop(struct recorder *r, struct record *record, int *status, c
 		snprintf(why, 256, "%s cannot be started: %s", record->command[0],
 			 strerror(-error));
 	while (!error && !interrupted && !ended) {
+		double now;
+
 		nanosleep(&pause, NULL);
 		error = recorder_poll(r, &bytes, why);
 		now = term_clock();

@@ -285,9 +285,9 @@ QR_API int64_t qr_page_owner_read(struct quire *q, qr_pfn_t *pfn, char *buf, siz
 /* Checking --------------------------------------------------------------------------------- */
 
 /*
- * Verify every numbered invariant (docs/invariants.md lists them) of the whole instance.  Returns 0,
- * or the number of the first broken one, with a sentence in *why.  Takes each zone's lock in turn
- * and all its caches' locks; exact while others allocate, but slow for them.
+ * Verify every numbered invariant (docs/invariants.md lists them) of the whole instance.  Returns
+ * 0, or the number of the first broken one, with a sentence in *why.  Takes each zone's lock in
+ * turn and all its caches' locks; exact while others allocate, but slow for them.
  */
 QR_API unsigned qr_check(struct quire *q, struct qr_error_text *why);
 

@@ -562,11 +562,12 @@ static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype 
 			  enum qr_migratetype to)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint32_t head = qr__bitmap_whole_head(buddy, i);
 
 	if (bitmap_class_of(from) == bitmap_class_of(to))
 		return;
-	QR_ASSERT(&zone->frames->base, head == i && buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
+	QR_ASSERT(&zone->frames->base,
+		  buddy->blocks[i].state == BLOCK_WHOLE &&
+			  buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
 		  "B10: pageblock %#llx changes its class inside a larger block",
 		  ull(bitmap_pfn(buddy, i)));
 	qr__bitmap_whole_remove(buddy, i);

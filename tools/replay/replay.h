@@ -183,7 +183,7 @@ struct model {
 #define MODEL_NONE UINT32_MAX
 
 int model_build(struct model *model, const struct replay_machine *m,
-		const struct replay_config *config);
+		const struct replay_config *rc);
 void model_free(struct model *model);
 /* Move the clock, and do what falls due. */
 void model_clock(struct model *model, uint64_t time_ns);

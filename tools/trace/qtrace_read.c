@@ -214,8 +214,9 @@ static int unpack_front(struct qtrace *t, const struct chunk_ref *chunk, uint8_t
 {
 	struct qtrace_input *in = t->input;
 	ZSTD_inBuffer input = {.src = in->map + chunk->offset, .size = chunk->head.stored_size};
-	ZSTD_outBuffer output = {.dst = front, .size = size};
+	ZSTD_outBuffer output = {.size = size};
 
+	output.dst = front;
 	ZSTD_DCtx_reset(in->zstd, ZSTD_reset_session_only);
 	while (output.pos < size) {
 		size_t left = ZSTD_decompressStream(in->zstd, &output, &input);

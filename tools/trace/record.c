@@ -121,7 +121,9 @@ static int open_cpus(struct recorder *r, const char *dir, char why[256])
 	int error = 0;
 
 	if (!dir)
-		dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+		dir = getenv("TMPDIR");
+	if (!dir)
+		dir = "/tmp";
 	r->nr_cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
 	r->cpus = calloc((size_t)r->nr_cpus, sizeof(*r->cpus));
 	if (!r->cpus)

@@ -27,6 +27,15 @@ __attribute__((format(printf, 3, 4))) static int state_fails(struct state *s, in
 	return error;
 }
 
+/* A text is taken apart where it stands. */
+static struct lines lines_of(char *text, const char *file)
+{
+	struct lines lines = {.file = file};
+
+	lines.next = text;
+	return lines;
+}
+
 static char *line_next(struct lines *lines)
 {
 	char *line = lines->next, *end;
@@ -170,7 +179,7 @@ static void pageset_number(struct state_zone *zone, int cpu, const char *name, u
 
 static int read_zoneinfo(struct state *s, char *text)
 {
-	struct lines lines = {.next = text, .file = "zoneinfo"};
+	struct lines lines = lines_of(text, "zoneinfo");
 	struct state_zone *zone = NULL;
 	int cpu = -1;
 	char *line;
@@ -209,7 +218,7 @@ static int read_zoneinfo(struct state *s, char *text)
 
 static int read_buddyinfo(struct state *s, char *text)
 {
-	struct lines lines = {.next = text, .file = "buddyinfo"};
+	struct lines lines = lines_of(text, "buddyinfo");
 	char *line;
 
 	while ((line = line_next(&lines))) {
@@ -267,7 +276,7 @@ static unsigned pagetype_columns(const char *line, unsigned *columns)
 
 static int read_pagetypeinfo(struct state *s, char *text)
 {
-	struct lines lines = {.next = text, .file = "pagetypeinfo"};
+	struct lines lines = lines_of(text, "pagetypeinfo");
 	unsigned columns[8], nr_columns = 0;
 	char *line;
 
@@ -309,7 +318,7 @@ static int read_pagetypeinfo(struct state *s, char *text)
 
 static int read_iomem(struct state *s, char *text)
 {
-	struct lines lines = {.next = text, .file = "iomem"};
+	struct lines lines = lines_of(text, "iomem");
 	char *line;
 
 	while ((line = line_next(&lines))) {
@@ -335,7 +344,7 @@ static int read_iomem(struct state *s, char *text)
 
 static int read_sysctls(struct state *s, char *text)
 {
-	struct lines lines = {.next = text, .file = "sysctl"};
+	struct lines lines = lines_of(text, "sysctl");
 	char *line;
 
 	while ((line = line_next(&lines))) {
