@@ -219,8 +219,8 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 	printf("  of the pageblocks only the number of each type is recorded; which is which is "
 	       "inferred\n");
 	if (r->check)
-		printf("  %sthe model broke invariant %s%s: %s\n", term_style(term, TERM_RED),
-		       qr_invariant_name(r->check), term_style(term, TERM_PLAIN), r->check_why);
+		printf("  %sthe model broke an invariant%s: %s\n", term_style(term, TERM_RED),
+		       term_style(term, TERM_PLAIN), r->check_why);
 }
 
 void replay_print(const struct replay_machine *m, const struct replay_result *r,
