@@ -214,18 +214,6 @@ static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page,
 
 /* References ------------------------------------------------------------------------------- */
 
-/* Returns how many there were before; 0 or less: there was none to drop, and none was. */
-static int32_t reference_drop(struct qr_page *page)
-{
-	int32_t before = qr__page_refcount(page);
-
-	while (before > 0 &&
-	       !atomic_compare_exchange_weak_explicit(&page->refcount, &before, before - 1,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
-	return before;
-}
-
 /*
  * The tails of a plain block, each half of what is left as a block.  They inherit that the block
  * was charged, for each part is uncharged by itself.
@@ -242,28 +230,39 @@ static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigne
 	}
 }
 
-/* Others have references, too. */
+/*
+ * Drop one of several references to a block; returns how many there were.  Whoever drops the last one
+ * of a plain block shall see that only the first page is left to him, so that is written before.
+ * Where there is no reference to drop, the record is somebody else's, and nothing may be written.
+ */
+static int32_t shared_reference_drop(struct qr_page *page, bool plain)
+{
+	int32_t before = qr__page_refcount(page);
+
+	while (before > 0) {
+		if (plain && before > 1)
+			qr__page_order_set(page, 0);
+		if (atomic_compare_exchange_weak_explicit(&page->refcount, &before, before - 1,
+							  memory_order_acq_rel,
+							  memory_order_relaxed))
+			break;
+	}
+	return before;
+}
+
+/* Others have references, too; or nobody has. */
 static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *page,
 				    unsigned order)
 {
 	bool plain = order && !qr__page_test(page, QR_PG_COMPOUND);
-	int32_t before;
+	int32_t before = shared_reference_drop(page, plain);
 
-	/* Whoever drops the last reference shall see what it is that he frees. */
-	if (plain)
-		qr__page_order_set(page, 0);
-	before = reference_drop(page);
-	if (before > 1) {
-		if (plain)
-			tails_free(alloc, page, order);
-		return;
-	}
-	if (before == 1) {
+	if (before == 1)
 		qr__free_unref_page(alloc, page, order);
-		return;
-	}
-	qr__page_order_set(page, order);
-	misuse_report(alloc, "free", page, order, "nobody has a reference to it");
+	else if (before <= 0)
+		misuse_report(alloc, "free", page, order, "nobody has a reference to it");
+	else if (plain)
+		tails_free(alloc, page, order);
 }
 
 /* By arithmetic and one cache line: is this a block in use, of this order? */
@@ -326,7 +325,7 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 
 	if (!head)
 		return false;
-	before = qr__only_reference_drop(head) ? 1 : reference_drop(head);
+	before = qr__only_reference_drop(head) ? 1 : shared_reference_drop(head, false);
 	if (before == 1)
 		qr__free_unref_page(alloc, head, qr__page_order(head));
 	else if (qr__unlikely(before <= 0))

@@ -347,7 +347,10 @@ static void test_uncharge(void **state)
 	struct qr_page *page;
 
 	(void)state;
-	begin();
+	m = test_machine_new();
+	test_machine_one_zone(m, PAGES);
+	m->config.options |= QR_OPT_CHECK_PAGES; /* would report a charge that is left */
+	test_machine_create(m);
 	qr_charge_ops_set(m->q, &ops, &account);
 	for (unsigned order = 0; order < 3; order++) {
 		page = take(QR_GFP_KERNEL_ACCOUNT, order);
@@ -367,6 +370,7 @@ static void test_uncharge(void **state)
 	assert_int_equal(account.charged, 1);
 	qr_put_page(m->q, page);
 	assert_int_equal(account.charged, 0);
+	assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
 	end();
 }
 
@@ -522,6 +526,9 @@ static void test_odd_records(void **state)
 	atomic_store(&page->refcount, 1);
 	/* Pages in use as something special are in use. */
 	qr__page_type_set(page, QR_PT_SLAB);
+	qr_get_page(m->q, page);
+	assert_int_equal(qr_page_count(m->q, page), 2);
+	assert_false(qr_put_page(m->q, page));
 	qr___free_pages(m->q, page, 0);
 	/* A plain block whose count is lost keeps its order. */
 	block = take(QR_GFP_KERNEL, 2);

@@ -57,12 +57,7 @@ static void threads_run(void *(*work)(void *), void *(*side)(void *))
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
-/* Takes and gives at random; pages go from thread to thread through @swap. */
-static struct {
-	struct qr_page *_Atomic page;
-	unsigned order;
-} swap[NR_THREADS];
-
+/* Takes and gives at random. */
 static void *give_and_take(void *arg)
 {
 	static const qr_gfp_t gfps[] = {QR_GFP_KERNEL, QR_GFP_HIGHUSER_MOVABLE,
@@ -205,52 +200,71 @@ static void test_A25_references_in_passing(void **state)
 	end();
 }
 
-/* Of two threads that free one page at once, one is refused. */
+/* Of two threads that free one block at once, one is refused. */
+static struct {
+	struct qr_page *_Atomic page;
+	unsigned order;
+	bool put;
+} victim;
+
 static void *race_free(void *arg)
 {
 	(void)arg;
-	for (unsigned i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 300; i++) {
 		struct qr_page *page;
 
-		while (!(page = atomic_load(&swap[0].page)))
+		while (!(page = atomic_load(&victim.page)))
 			;
-		qr___free_pages(m->q, page, 0);
+		if (victim.put)
+			qr_put_page(m->q, page);
+		else
+			qr___free_pages(m->q, page, victim.order);
 		atomic_fetch_add(&running, 1);
-		while (atomic_load(&swap[0].page) == page)
+		while (atomic_load(&victim.page) == page)
 			;
 	}
 	return NULL;
 }
 
-static void test_A26_double_free_in_a_race(void **state)
+static void race(unsigned order, bool put)
 {
 	pthread_t thread[2];
 	struct qr_alloc_stats stats;
 
-	(void)state;
 	begin();
-	m->config.platform.relax = NULL;
+	victim.order = order;
+	victim.put = put;
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, race_free, NULL), 0);
-	for (unsigned i = 0; i < 500; i++) {
-		/* Each round another page, so that the last one's stays free. */
+	for (qr_pfn_t i = 0; i < 300; i++) {
+		/* Each round another block, so that the last one's stays free. */
 		struct qr_page *page;
 
-		assert_int_equal(qr_alloc_pages_at(m->q, PAGES - 1 - i, 0, QR_GFP_KERNEL, &page),
+		assert_int_equal(qr_alloc_pages_at(m->q, i << order, order, QR_GFP_KERNEL, &page),
 				 0);
 		atomic_store(&running, 0);
-		atomic_store(&swap[0].page, page);
+		atomic_store(&victim.page, page);
 		while (atomic_load(&running) < 2)
 			;
 		qr_drain_all_pages(m->q, NULL);
 		assert_int_equal(qr_zone_free_pages(zone()), PAGES);
-		atomic_store(&swap[0].page, NULL);
+		test_machine_check(m);
+		atomic_store(&victim.page, NULL);
 	}
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	qr_alloc_stats(m->q, &stats);
-	assert_int_equal(stats.bad_pages, 500);
+	assert_int_equal(stats.bad_pages, 300);
 	test_machine_free(m);
+}
+
+static void test_A26_double_free_in_a_race(void **state)
+{
+	(void)state;
+	race(0, false);
+	race(2, false);
+	race(0, true);
+	race(2, true);
 }
 
 int main(void)

@@ -333,6 +333,26 @@ static void test_bad_pages_are_leaked_on_free(void **state)
 	end();
 }
 
+/* What an anonymous or a driver's page belonged to ends with its use, and is no fault. */
+static void test_mappings_that_end_by_themselves(void **state)
+{
+	static const uint32_t flags[] = {QR_PG_ANON, QR_PG_MOVABLE_OPS};
+
+	(void)state;
+	begin(QR_OPT_CHECK_PAGES, false);
+	for (unsigned i = 0; i < 2; i++) {
+		struct qr_page *page = take(QR_GFP_KERNEL, 0);
+
+		qr__page_set(page, flags[i]);
+		page->mapping = 5;
+		qr___free_pages(m->q, page, 0);
+		assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
+		assert_ptr_equal(take(QR_GFP_KERNEL, 0), page);
+		qr___free_pages(m->q, page, 0);
+	}
+	end();
+}
+
 /* Without the option only misuse is looked for, and such marks are washed off. */
 static void test_checks_are_an_option(void **state)
 {
@@ -537,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_init_on_free),
 		cmocka_unit_test(test_highmem_has_no_bytes),
 		cmocka_unit_test(test_bad_pages_are_leaked_on_free),
+		cmocka_unit_test(test_mappings_that_end_by_themselves),
 		cmocka_unit_test(test_checks_are_an_option),
 		cmocka_unit_test(test_bad_tails_are_leaked_on_free),
 		cmocka_unit_test(test_broken_compound_pages),
