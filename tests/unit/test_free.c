@@ -521,6 +521,7 @@ static void test_odd_records(void **state)
 	atomic_store(&page->refcount, 0);
 	said("nobody has a reference", qr___free_pages(m->q, page, 0));
 	said("nobody has a reference", qr_put_page(m->q, page));
+	assert_int_equal(qr_page_count(m->q, page), 0);
 	atomic_store(&page->refcount, -1);
 	said("nobody has a reference", qr___free_pages(m->q, page, 0));
 	atomic_store(&page->refcount, 1);

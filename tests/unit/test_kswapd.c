@@ -423,6 +423,33 @@ static void test_need_goes_before_boosts(void **state)
 	end();
 }
 
+/* The third call finds that somebody took nearly all there was; the fourth notes how hard it is. */
+static uint64_t robbed_shrink(void *ctx, struct quire *q, struct qr_zone *z, uint64_t nr,
+			      unsigned priority)
+{
+	(void)ctx, (void)q, (void)z, (void)nr;
+	if (++owner.calls == 3)
+		leave(4);
+	if (owner.calls == 4)
+		owner.lowest_priority = priority;
+	return owner.calls < 4 ? 1 : 0;
+}
+
+static void test_need_begins_anew(void **state)
+{
+	const struct qr_reclaim_ops robbed = {.shrink_zone = robbed_shrink};
+
+	(void)state;
+	begin();
+	leave(high() + 600);
+	qr__write(&zone()->watermark_boost, 100);
+	qr_reclaim_ops_set(m->q, &robbed, NULL);
+	wake(QR_GFP_KERNEL, 0);
+	qr_run_pending(m->q);
+	assert_int_equal(owner.lowest_priority, DEF_PRIORITY);
+	end();
+}
+
 static uint64_t boosting_shrink(void *ctx, struct quire *q, struct qr_zone *z, uint64_t nr,
 				unsigned priority)
 {
@@ -494,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_boosts_are_reclaimed_and_taken_back),
 		cmocka_unit_test(test_boosts_are_reclaimed_gently),
 		cmocka_unit_test(test_need_goes_before_boosts),
+		cmocka_unit_test(test_need_begins_anew),
 		cmocka_unit_test(test_later_boosts_stay),
 		cmocka_unit_test(test_only_asked_zones),
 	};

@@ -136,6 +136,9 @@ static void test_marks_of_one_zone(void **state)
 	recompute();
 	assert_int_equal(min_free_kbytes(), 4096);
 	assert_marks(QR_ZONE_NORMAL, 1024, 1286, 1548, 1810);
+	/* What a zone does not have it need not protect. */
+	for (unsigned j = 0; j < QR_NR_ZONES; j++)
+		assert_int_equal(qr__read(&zone(QR_ZONE_DMA)->lowmem_reserve[j]), 0);
 	end();
 }
 
