@@ -182,8 +182,9 @@ static void test_callbacks_run_as_memalloc(void **state)
 
 static void nofail_rescue(struct fixture *f)
 {
+	/* more than the reserve, or those who keep to the marks would go on for ever */
 	if (f->nr_reclaim == 50)
-		hoard_give(&f->hoard, 20);
+		hoard_give(&f->hoard, mark_min(f) + 20);
 }
 
 /* It goes on after everybody else would have failed, and takes half of the reserve meanwhile. */
@@ -215,7 +216,7 @@ static void test_nofail_goes_round(void **state)
 		  request(f, QR_GFP_KERNEL | QR___GFP_NOFAIL | QR___GFP_RETRY_MAYFAIL, 0), 0);
 	assert_non_null(f->hoard.entries[f->hoard.nr - 1].page);
 	assert_true(f->nr_reclaim >= 50);
-	assert_true(f->m->nr_relax >= 50);
+	assert_true(f->m->nr_relax > 0);
 	fixture_free(f);
 }
 
@@ -337,7 +338,7 @@ static void nofail_says(qr_gfp_t gfp, unsigned order, uint32_t task_flags, const
 	test_log_clear(f->m);
 	test_task_set(&task);
 	if (task_flags)
-		hoard_give(&f->hoard, 64);
+		hoard_give(&f->hoard, mark_min(f) / 2 + 1);
 	hoard_take(&f->hoard, gfp | QR___GFP_NOFAIL, order);
 	assert_true(test_log_has(f->m, text));
 	fixture_free(f);
