@@ -231,8 +231,8 @@ static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigne
 }
 
 /*
- * Drop one of several references to a block; returns how many there were.  Whoever drops the last one
- * of a plain block shall see that only the first page is left to him, so that is written before.
+ * Drop one of several references to a block; returns how many there were.  Whoever drops the last
+ * one of a plain block shall see that only the first page is left to him: that is written before.
  * Where there is no reference to drop, the record is somebody else's, and nothing may be written.
  */
 static int32_t shared_reference_drop(struct qr_page *page, bool plain)
