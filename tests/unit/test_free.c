@@ -207,6 +207,50 @@ static void test_bulk_put(void **state)
 	end();
 }
 
+static unsigned nr_batched;
+
+static void batched_note(void *ctx, const struct qr_trace_event *event)
+{
+	(void)ctx;
+	assert_int_equal(event->id, QR_TP_MM_PAGE_FREE_BATCHED);
+	assert_int_equal(event->pfn, nr_batched);
+	nr_batched++;
+}
+
+static void test_bulk_put_is_traced(void **state)
+{
+	struct qr_page *pages[3];
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(qr_alloc_pages_at(m->q, i, 0, QR_GFP_KERNEL, &pages[i]), 0);
+	nr_batched = 0;
+	qr_trace_set(m->q, batched_note, NULL, 1u << QR_TP_MM_PAGE_FREE_BATCHED);
+	qr_free_pages_bulk(m->q, pages, 3);
+	assert_int_equal(nr_batched, 3);
+	qr_trace_set(m->q, NULL, NULL, 0);
+	end();
+}
+
+/* A block that is found bad on its way is leaked, whoever frees it. */
+static void test_bad_blocks_do_not_reach_the_zone(void **state)
+{
+	struct qr_page *page;
+	uint64_t before;
+
+	(void)state;
+	begin();
+	page = take(QR_GFP_KERNEL, 0);
+	before = nr_free();
+	qr__page_set(page, QR_PG_HWPOISON);
+	atomic_store(&page->refcount, 0);
+	qr___free_pages_ok(alloc(), page, 0, QR_FPI_NONE);
+	assert_int_equal(nr_free(), before);
+	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+	end();
+}
+
 /* To the zone ------------------------------------------------------------------------------ */
 
 static struct {
@@ -595,6 +639,8 @@ int main(void)
 		cmocka_unit_test(test_A25_speculative_reference),
 		cmocka_unit_test(test_A25_freed_by_the_other_with_order_0),
 		cmocka_unit_test(test_bulk_put),
+		cmocka_unit_test(test_bulk_put_is_traced),
+		cmocka_unit_test(test_bad_blocks_do_not_reach_the_zone),
 		cmocka_unit_test(test_fpi_flags),
 		cmocka_unit_test(test_large_blocks_are_cut_at_pageblocks),
 		cmocka_unit_test(test_A5_last_block_of_memory),
