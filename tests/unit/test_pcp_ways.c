@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_pcp_ways.c - per-CPU caches: what may not wait in them, who gets in the way, and the short way
+ * test_pcp_ways.c - per-CPU caches: what may not wait in them, who gets in the way, and the
+ * short way
  */
 #include "pcp_machine.h"
 
