@@ -25,6 +25,8 @@ static void *quire_open(uint64_t bytes, unsigned threads, const char *engine)
 
 	(void)threads;
 	config.machine.engine = engine;
+	/* one zone, as the others have: a pool has no devices that reach only its low addresses */
+	config.machine.zone_limits.normal_end = bytes >> QR_PAGE_SHIFT;
 	if (qr_linux_open(&config, &pool, &why) < 0) {
 		fprintf(stderr, "qr-bench: %s: %s\n", engine, why.text);
 		return NULL;
