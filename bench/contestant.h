@@ -2,9 +2,18 @@
 /*
  * contestant.h - what a page allocator must do to take part in qr-bench
  *
- * To add one, write a file that defines a struct contestant, and name it in contestants.c; an
- * allocator that may not be part of this repository is added in the same way to a copy of the
- * folder.
+ * To add one that is part of this repository, write a file that defines a struct contestant, and
+ * name it in contestants.c.  Any other is one file outside of it, that is made a shared object:
+ *
+ *	#include "contestant.h"
+ *	...
+ *	const struct contestant contestant_plugin = {
+ *		.abi = CONTESTANT_ABI, .name = "mine", .what = "my allocator",
+ *		.open = mine_open, .close = mine_close, .get = mine_get, .put = mine_put,
+ *	};
+ *
+ *	cc -O2 -shared -fPIC -Ibench -o mine.so mine.c
+ *	build/qr-bench pair --contestants bitmap,./mine.so
  */
 #ifndef QUIRE_BENCH_CONTESTANT_H
 #define QUIRE_BENCH_CONTESTANT_H
@@ -13,7 +22,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Counts the changes of struct contestant: who was built for another is not run. */
+enum { CONTESTANT_ABI = 1 };
+
 struct contestant {
+	unsigned abi; /* CONTESTANT_ABI; only looked at in shared objects */
 	const char *name;
 	const char *what; /* one line, for --help */
 
@@ -34,7 +47,13 @@ struct contestant {
 extern const struct contestant contestant_list, contestant_bitmap, contestant_glibc,
 	contestant_jemalloc, contestant_mimalloc, contestant_mmap;
 
-/* All of them; ends with NULL. */
+/* All that are built in; ends with NULL. */
 extern const struct contestant *const contestants[];
+
+/* One of them by its name, or one from a shared object by its path; NULL: *why says why not. */
+const struct contestant *contestant_find(const char *name, const char **why);
+
+/* What a shared object has to define; qr-bench itself does not. */
+extern const struct contestant contestant_plugin;
 
 #endif /* QUIRE_BENCH_CONTESTANT_H */

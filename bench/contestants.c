@@ -13,6 +13,7 @@
 #include <quire/linux.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Quire ------------------------------------------------------------------------------------ */
@@ -261,3 +262,39 @@ const struct contestant *const contestants[] = {
 	&contestant_mmap,
 	NULL,
 };
+
+/* Finding them ----------------------------------------------------------------------------- */
+
+static const struct contestant *plugin_load(const char *path, const char **why)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const struct contestant *who;
+
+	if (!object) {
+		*why = dlerror();
+		return NULL;
+	}
+	who = dlsym(object, "contestant_plugin");
+	if (!who)
+		*why = "it defines no contestant_plugin";
+	else if (who->abi != CONTESTANT_ABI)
+		*why = "it was built with a contestant.h of another version";
+	else if (!who->name || !who->what || !who->open || !who->close || !who->get || !who->put)
+		*why = "its contestant_plugin lacks a name, a description or a function";
+	else
+		return who;
+	dlclose(object);
+	return NULL;
+}
+
+const struct contestant *contestant_find(const char *name, const char **why)
+{
+	if (strchr(name, '/'))
+		return plugin_load(name, why);
+	for (unsigned i = 0; contestants[i]; i++) {
+		if (strcmp(contestants[i]->name, name) == 0)
+			return contestants[i];
+	}
+	*why = "there is none of this name; the path of a shared object has a '/' in it";
+	return NULL;
+}

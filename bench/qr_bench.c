@@ -391,7 +391,8 @@ static const char usage[] =
 	"  --order N            of the blocks; default 0\n"
 	"  --memory GIB         of the pool; default 8\n"
 	"  --repeat N           runs of each contestant, of which the median counts; default 5\n"
-	"  --contestants LIST   names, with commas; default all\n"
+	"  --contestants LIST   with commas, names or paths of shared objects that define a\n"
+	"                       contestant_plugin, see bench/contestant.h; default all built in\n"
 	"  --json               an array of one object a row: workload, contestant, order, "
 	"threads,\n"
 	"                       get_ns, put_ns (medians), spread_ns, locks_per_operation; frag "
@@ -416,21 +417,22 @@ static _Noreturn void wrong(const char *what, const char *value)
 	exit(2);
 }
 
-static void contestants_take(struct options *o, const char *list)
+static void contestants_take(struct options *o, char *list)
 {
-	o->nr_who = 0;
-	while (*list) {
-		size_t n = strcspn(list, ",");
-		unsigned i = 0;
+	const char *why;
 
-		while (contestants[i] &&
-		       (strncmp(contestants[i]->name, list, n) != 0 || contestants[i]->name[n]))
-			i++;
-		if (!contestants[i] || o->nr_who == MAX_CONTESTANTS)
-			wrong("--contestants", list);
-		o->who[o->nr_who++] = contestants[i];
-		list += n + (list[n] == ',');
+	o->nr_who = 0;
+	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+		if (o->nr_who == MAX_CONTESTANTS)
+			wrong("--contestants: too many", name);
+		o->who[o->nr_who] = contestant_find(name, &why);
+		if (!o->who[o->nr_who++]) {
+			fprintf(stderr, "qr-bench: contestant '%s': %s\n", name, why);
+			exit(2);
+		}
 	}
+	if (o->nr_who == 0)
+		wrong("--contestants", "");
 }
 
 static unsigned number(const char *what, const char *value, unsigned min, unsigned max)
@@ -443,7 +445,7 @@ static unsigned number(const char *what, const char *value, unsigned min, unsign
 	return (unsigned)n;
 }
 
-static void option_take(struct options *o, const char *name, const char *value)
+static void option_take(struct options *o, const char *name, char *value)
 {
 	if (strcmp(name, "--threads") == 0)
 		o->threads = number(name, value, 1, MAX_THREADS);
