@@ -3,24 +3,21 @@
  * trace/qtrace_write.c - writing .qtrace files
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "../outfile.h"
 #include "qtrace_format.h"
 
 /* Ratio and speed on real traffic: docs/qtrace.md has the measurement. */
 #define DEFAULT_LEVEL 9
 
 struct qtrace_writer {
-	char *path, *temporary;
-	int fd;
-	int level;
+	const char *path; /* the file's */
+	struct outfile file;
 	ZSTD_CCtx *zstd;
 	struct trace_event *events;
 	unsigned nr_events;
@@ -66,21 +63,11 @@ __attribute__((format(printf, 3, 4))) static int writer_fails(struct qtrace_writ
 
 static int write_all(struct qtrace_writer *w, const void *data, size_t size)
 {
-	const char *at = data;
+	int error = outfile_write(&w->file, data, size, w->why);
 
-	while (size) {
-		ssize_t n = write(w->fd, at, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return writer_fails(w, -errno, "%s: cannot write: %s", w->temporary,
-					    strerror(errno));
-		at += n;
-		size -= (size_t)n;
-		w->totals.bytes += (uint64_t)n;
-	}
-	return 0;
+	if (!error)
+		w->totals.bytes += size;
+	return error;
 }
 
 static void pack32(uint8_t *at, uint32_t v)
@@ -146,13 +133,7 @@ static int put_head(struct qtrace_writer *w)
 
 static void writer_free(struct qtrace_writer *w)
 {
-	if (!w)
-		return;
-	if (w->fd >= 0)
-		close(w->fd);
 	ZSTD_freeCCtx(w->zstd);
-	free(w->path);
-	free(w->temporary);
 	free(w->events);
 	free(w->raw.data);
 	free(w->packed.data);
@@ -161,38 +142,25 @@ static void writer_free(struct qtrace_writer *w)
 	free(w);
 }
 
-static int writer_memory(struct qtrace_writer *w, const char *path, int level)
+static int writer_memory(struct qtrace_writer *w, int level)
 {
-	size_t length = strlen(path);
-
 	w->hash_size = 1024;
-	w->path = strdup(path);
-	w->temporary = malloc(length + 16);
 	w->events = malloc(QTRACE_BLOCK_EVENTS * sizeof(*w->events));
 	w->task_hash = calloc(w->hash_size, sizeof(*w->task_hash));
 	w->zstd = ZSTD_createCCtx();
-	if (!w->path || !w->temporary || !w->events || !w->task_hash || !w->zstd)
+	if (!w->events || !w->task_hash || !w->zstd)
 		return -ENOMEM;
-	snprintf(w->temporary, length + 16, "%s.XXXXXX", path);
 	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
 	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
 	return 0;
 }
 
-static int writer_open(struct qtrace_writer *w, bool overwrite)
+static int writer_open(struct qtrace_writer *w, const char *path, bool overwrite)
 {
-	mode_t mask = umask(0);
+	int error = outfile_open(&w->file, path, overwrite, w->why);
 
-	umask(mask);
-	if (!overwrite && access(w->path, F_OK) == 0)
-		return writer_fails(w, -EEXIST,
-				    "%s exists already; name another file or say --force", w->path);
-	w->fd = mkstemp(w->temporary);
-	if (w->fd < 0)
-		return writer_fails(w, -errno, "%s: cannot be created: %s", w->path,
-				    strerror(errno));
-	fchmod(w->fd, 0666 & ~mask);
-	return put_head(w);
+	w->path = w->file.path;
+	return error ? error : put_head(w);
 }
 
 int qtrace_create(const char *path, const struct qtrace_options *options,
@@ -204,10 +172,9 @@ int qtrace_create(const char *path, const struct qtrace_options *options,
 	snprintf(why, 256, "%s: no memory to begin", path);
 	if (!w)
 		return error;
-	w->fd = -1;
-	error = writer_memory(w, path, options->level ? options->level : DEFAULT_LEVEL);
+	error = writer_memory(w, options->level ? options->level : DEFAULT_LEVEL);
 	if (!error)
-		error = writer_open(w, options->overwrite);
+		error = writer_open(w, path, options->overwrite);
 	if (error) {
 		if (w->why[0])
 			snprintf(why, 256, "%s", w->why);
@@ -220,8 +187,7 @@ int qtrace_create(const char *path, const struct qtrace_options *options,
 
 void qtrace_abort(struct qtrace_writer *w)
 {
-	if (w->fd >= 0)
-		unlink(w->temporary);
+	outfile_abort(&w->file);
 	writer_free(w);
 }
 
@@ -421,17 +387,6 @@ static int put_end(struct qtrace_writer *w)
 	return put_chunk(w, QTRACE_TAG_END, 0, bytes, sizeof(bytes));
 }
 
-static int writer_publish(struct qtrace_writer *w)
-{
-	if (fsync(w->fd) < 0 && errno != EINVAL)
-		return writer_fails(w, -errno, "%s: cannot write: %s", w->temporary,
-				    strerror(errno));
-	if (rename(w->temporary, w->path) < 0)
-		return writer_fails(w, -errno, "%s: cannot be given its name: %s", w->path,
-				    strerror(errno));
-	return 0;
-}
-
 int qtrace_finish(struct qtrace_writer *w, struct qtrace_totals *totals, char why[256])
 {
 	int error = put_block(w);
@@ -441,7 +396,7 @@ int qtrace_finish(struct qtrace_writer *w, struct qtrace_totals *totals, char wh
 	if (!error)
 		error = put_end(w);
 	if (!error)
-		error = writer_publish(w);
+		error = outfile_publish(&w->file, w->why);
 	if (error) {
 		snprintf(why, 256, "%s", w->why);
 		qtrace_abort(w);
