@@ -199,23 +199,17 @@ static void unplaced_table(const struct replay_result *r, const struct term *ter
 static void limits(const struct replay_machine *m, const struct replay_result *r,
 		   const struct term *term)
 {
-	uint64_t cached = 0, known = 0, nr_free = 0;
+	struct replay_limits l = replay_limits(m, r);
 
-	for (uint64_t pfn = 0; pfn < m->frames.nr; pfn++)
-		nr_free += FRAME_CLASS(m->frames.class[pfn]) == FRAME_FREE;
-	for (unsigned z = 0; z < m->before.nr_zones; z++)
-		cached += m->before.zones[z].pcp_count;
-	for (uint64_t i = 0; i < m->nr_cached; i++)
-		known += UINT64_C(1) << m->cached[i].order;
 	heading(term, "What the trace cannot tell");
 	printf("  pages in the machine's caches at the start: %s; the events betray where %s of "
 	       "them were\n",
-	       text_grouped(cached).text, text_grouped(known).text);
+	       text_grouped(l.cached).text, text_grouped(l.cached_known).text);
 	printf("  buddyinfo counted %s free pages at the start, kpageflags a moment later %s\n",
-	       text_grouped(r->start_free_pages.machine).text, text_grouped(nr_free).text);
-	if (r->start_free_pages.model > nr_free)
+	       text_grouped(l.free_buddyinfo).text, text_grouped(l.free_kpageflags).text);
+	if (l.no_room)
 		printf("  of the pages in caches %s found no room in the model's, and start free\n",
-		       text_grouped(r->start_free_pages.model - nr_free).text);
+		       text_grouped(l.no_room).text);
 	printf("  of the pageblocks only the number of each type is recorded; which is which is "
 	       "inferred\n");
 	if (r->check)

@@ -27,7 +27,8 @@ static int map_block(void *arg, const struct qr_pageblock_info *info)
 
 	if (n < r->nr_blocks && present) {
 		r->map_after[n].type = (uint8_t)info->migratetype;
-		r->map_after[n].fill = (uint8_t)((present - info->nr_free) * 255 / present);
+		r->map_after[n].present = present;
+		r->map_after[n].used = present - info->nr_free;
 	}
 	return 0;
 }
@@ -69,7 +70,8 @@ static void map_machine_block(const struct frame_map *frames, uint64_t n,
 	}
 	if (!present)
 		return;
-	block->fill = (uint8_t)((present - nr_free) * 255 / present);
+	block->present = present;
+	block->used = present - nr_free;
 	if (slab > movable && slab >= fixed)
 		block->type = QR_MIGRATE_RECLAIMABLE;
 	else if (fixed > movable)

@@ -12,6 +12,7 @@
  *	model.c		an instance of Quire in the state of the machine at the first event
  *	play.c		each event on its CPU, in order, at its time
  *	outcome.c	the model's end beside the machine's
+ *	limits.c	what the trace cannot tell
  *
  * A recorded frame and the model's frame for it are two things: the model decides by itself where
  * an allocation goes.  A map from the one to the other turns recorded frees into the model's.
@@ -111,7 +112,8 @@ struct replay_zone_end {
 /* What a pageblock held, for the maps. */
 struct replay_block {
 	uint8_t type; /* enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
-	uint8_t fill; /* pages in use, in 1/255 of those present */
+	uint32_t present; /* pages */
+	uint32_t used; /* of these: not in a free block, so in use or in a cache */
 };
 
 struct replay_result {
@@ -191,6 +193,15 @@ void model_clock(struct model *model, uint64_t time_ns);
 /* The steps of replay_machine_read(). */
 int replay_scan(struct replay_machine *m);
 int replay_fit_types(struct replay_machine *m);
+
+/* What no replay can know, with the size of it in this trace; pages.  limits.c counts them. */
+struct replay_limits {
+	uint64_t cached; /* waited in the machine's caches at the start */
+	uint64_t cached_known; /* of these, the events betray where they were */
+	uint64_t no_room; /* of these, the model's caches did not take: they start as free */
+	uint64_t free_buddyinfo, free_kpageflags; /* at the start, by two files, a moment apart */
+};
+struct replay_limits replay_limits(const struct replay_machine *m, const struct replay_result *r);
 
 /* outcome.c: fill in the result's end from the model; and take a map of its pageblocks. */
 int replay_outcome(const struct replay_machine *m, struct model *model, struct replay_result *r);
