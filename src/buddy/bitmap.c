@@ -557,21 +557,31 @@ static bool bitmap_first(struct qr_zone *zone, unsigned order, enum qr_migratety
 
 /* Changing types --------------------------------------------------------------------------- */
 
-/* A whole pageblock leaves one class for another; within a class nothing is to be done. */
+/* A whole block leaves one class for another; within a class nothing is to be done. */
 static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype from,
 			  enum qr_migratetype to)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
+	unsigned order = buddy->blocks[i].order;
 
 	if (bitmap_class_of(from) == bitmap_class_of(to))
 		return;
-	QR_ASSERT(&zone->frames->base,
-		  buddy->blocks[i].state == BLOCK_WHOLE &&
-			  buddy->blocks[i].order == QR_PAGEBLOCK_ORDER,
-		  "B10: pageblock %#llx changes its class inside a larger block",
-		  ull(bitmap_pfn(buddy, i)));
 	qr__bitmap_whole_remove(buddy, i);
-	qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(to), true);
+	qr__bitmap_whole_insert(zone, i, order, bitmap_class_of(to), true);
+}
+
+/* Does a wholly free block begin or end outside [start_pfn, end_pfn), and lie inside as well? */
+static bool whole_straddles(const struct bitmap_buddy *buddy, qr_pfn_t start_pfn, qr_pfn_t end_pfn)
+{
+	uint32_t first = bitmap_index(buddy, start_pfn), last = bitmap_index(buddy, end_pfn - 1);
+	uint32_t head;
+
+	if (buddy->blocks[first].state == BLOCK_INNER)
+		return true;
+	if (!is_whole(&buddy->blocks[last]))
+		return false;
+	head = qr__bitmap_whole_head(buddy, last);
+	return bitmap_pfn(buddy, head) + qr__order_pages(buddy->blocks[head].order) > end_pfn;
 }
 
 static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t end_pfn,
@@ -581,6 +591,9 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 	uint64_t nr_moved = 0;
 
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
+	QR_ASSERT(&zone->frames->base, !whole_straddles(buddy, start_pfn, end_pfn),
+		  "B10: a free block lies across an end of [%#llx, %#llx)", ull(start_pfn),
+		  ull(end_pfn));
 	for (qr_pfn_t pfn = start_pfn; pfn < end_pfn; pfn += QR_PAGEBLOCK_NR_PAGES) {
 		uint32_t i = bitmap_index(buddy, pfn);
 		struct bitmap_block *block = &buddy->blocks[i];
@@ -591,10 +604,10 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 		nr_moved += block->nr_free;
 		qr__zone_account_free(zone, -(int64_t)block->nr_free, from);
 		qr__zone_account_free(zone, block->nr_free, to);
-		if (is_whole(block)) {
+		if (block->state == BLOCK_WHOLE)
 			whole_reclass(zone, i, from, to);
-			continue;
-		}
+		if (is_whole(block))
+			continue; /* the head has taken the others along */
 		part_begin(buddy, i, &heads);
 		part_refile(buddy, i, to);
 	}

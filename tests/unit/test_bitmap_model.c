@@ -245,24 +245,37 @@ static void step_take_block(struct oracle *o)
 	own(o, block.pfn, order);
 }
 
-/* A pageblock changes its type, or is isolated, with all its free pages. */
+static void type_set(struct oracle *o, qr_pfn_t start, qr_pfn_t end, enum qr_migratetype to)
+{
+	for (; start < end; start += QR_PAGEBLOCK_NR_PAGES) {
+		qr__pageblock_isolate_set_locked(o->zone, start, to == QR_MIGRATE_ISOLATE);
+		if (to != QR_MIGRATE_ISOLATE)
+			qr__pageblock_type_set_locked(o->zone, start, to);
+	}
+}
+
+/*
+ * A pageblock changes its type, or is isolated, with all its free pages; or all pageblocks of a
+ * larger free block do.
+ */
 static void step_retype(struct oracle *o)
 {
 	qr_pfn_t start = qr__pageblock_start(qr__zone_start(o->zone) + any(o, NR_FRAMES / 2));
-	enum qr_migratetype from = type_of(o, start), to = any(o, QR_MIGRATE_TYPES);
-	uint64_t nr = free_in(o, start, QR_PAGEBLOCK_NR_PAGES), moved;
+	qr_pfn_t end = start + QR_PAGEBLOCK_NR_PAGES;
+	enum qr_migratetype from, to = any(o, QR_MIGRATE_TYPES);
 	struct qr_block block;
+	uint64_t nr, moved;
 
-	if (from == to ||
-	    (o->zone->ops->find(o->zone, start, &block) && block.order > QR_PAGEBLOCK_ORDER))
-		return;
-	if (to == QR_MIGRATE_ISOLATE) {
-		qr__pageblock_isolate_set_locked(o->zone, start, true);
-	} else {
-		qr__pageblock_isolate_set_locked(o->zone, start, false);
-		qr__pageblock_type_set_locked(o->zone, start, to);
+	if (o->zone->ops->find(o->zone, start, &block) && block.order > QR_PAGEBLOCK_ORDER) {
+		start = block.pfn;
+		end = start + (UINT64_C(1) << block.order);
 	}
-	moved = o->zone->ops->move(o->zone, start, start + QR_PAGEBLOCK_NR_PAGES, from, to);
+	from = type_of(o, start);
+	if (from == to)
+		return;
+	nr = free_in(o, start, end - start);
+	type_set(o, start, end, to);
+	moved = o->zone->ops->move(o->zone, start, end, from, to);
 	if (moved != nr)
 		differ(o, "moved %llu pages of %#llx, not %llu", (unsigned long long)moved,
 		       (unsigned long long)start, (unsigned long long)nr);
