@@ -280,6 +280,15 @@ QR_API void qr_drain_local_pages(struct quire *q, struct qr_zone *zone_or_null);
 QR_API void qr_zone_pcp_disable(struct qr_zone *zone);
 QR_API void qr_zone_pcp_enable(struct qr_zone *zone);
 
+/*
+ * Let one CPU's cache hold as many pages as it has learned to elsewhere: for whoever rebuilds a
+ * machine that has been running for a while, as a replay does.  The number is brought between the
+ * cache's smallest and largest limit, and tuning goes on from there; no page is moved by the call.
+ * Returns the limit that the cache has now, or QR_ENOENT: there is no such CPU.
+ * Context: any.
+ */
+QR_API int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages);
+
 /* Upcalls ---------------------------------------------------------------------------------- */
 
 /* How a round of direct compaction went; the order matters, higher is better. */

@@ -173,6 +173,26 @@ void qr_zone_pcp_enable(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
 	qr__unlock(qr__alloc_base(alloc), &alloc->pcp_batch_high_lock);
 }
 
+int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages)
+{
+	struct qr_base *base = &zone->frames->base;
+	int32_t high = (int32_t)qr__min(pages, INT32_MAX);
+	struct qr_per_cpu_pages *pcp;
+	unsigned long irqs;
+	int32_t min, max;
+
+	if (!zone->pcp || cpu >= base->nr_cpus)
+		return QR_ENOENT;
+	pcp = &zone->pcp[cpu];
+	irqs = qr__pcp_lock(base, pcp);
+	min = qr__pcp_read(&pcp->high_min);
+	max = qr__pcp_read(&pcp->high_max);
+	high = high < min ? min : high > max ? max : high;
+	qr__pcp_write(&pcp->high, high);
+	qr__pcp_unlock(base, pcp, irqs);
+	return high;
+}
+
 /* Drains ----------------------------------------------------------------------------------- */
 
 /* In parts of at most a full-grown batch. */

@@ -417,6 +417,46 @@ static void test_decay_is_gentle_with_full_caches(void **state)
 	end();
 }
 
+/* A cache that starts as large as one that has been running: it fills up, and decays from there. */
+static void test_high_can_be_given(void **state)
+{
+	struct qr_pcp_snapshot was, is;
+
+	(void)state;
+	begin(2, 1 << 18);
+	was = cache(1);
+	assert_true(was.high_min + 512 < was.high_max);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 1, was.high_min + 500), was.high_min + 500);
+	is = cache(1);
+	assert_int_equal(is.high, was.high_min + 500);
+	assert_int_equal(is.count, was.count);
+	assert_int_equal(is.high_min, was.high_min);
+	assert_int_equal(is.high_max, was.high_max);
+	assert_int_equal(cache(0).high, was.high_min); /* another's is another's */
+	tick();
+	assert_in_range(cache(1).high, was.high_min, was.high_min + 499);
+	end();
+}
+
+static void test_high_is_given_within_limits(void **state)
+{
+	struct qr_pcp_snapshot is;
+
+	(void)state;
+	begin(2, 1 << 18);
+	is = cache(0);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 0, 0), is.high_min);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 0, is.high_min - 1), is.high_min);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 0, is.high_max + 1), is.high_max);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 0, UINT32_MAX), is.high_max);
+	assert_int_equal(cache(0).high, is.high_max);
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 2, 1000), QR_ENOENT);
+	qr_zone_pcp_disable(zone());
+	assert_int_equal(qr_zone_pcp_high_set(zone(), 1, 1000), 0); /* disabled caches stay empty */
+	qr_zone_pcp_enable(zone());
+	end();
+}
+
 static void test_the_tick_comes_by_itself(void **state)
 {
 	(void)state;
@@ -501,6 +541,8 @@ int main(void)
 		cmocka_unit_test(test_decay_shrinks_high),
 		cmocka_unit_test(test_decay_drains_what_exceeds_high),
 		cmocka_unit_test(test_decay_is_gentle_with_full_caches),
+		cmocka_unit_test(test_high_can_be_given),
+		cmocka_unit_test(test_high_is_given_within_limits),
 		cmocka_unit_test(test_the_tick_comes_by_itself),
 		cmocka_unit_test(test_remote_caches_expire),
 		cmocka_unit_test(test_local_caches_do_not_expire),
