@@ -31,6 +31,40 @@ static json_t *orders(const struct replay_result *r, bool known)
 	return rows;
 }
 
+static json_t *types(const uint64_t *model, const uint64_t *machine, bool known)
+{
+	json_t *object = json_object();
+
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		if (model[t] || machine[t])
+			json_put(object, qr_migratetype_name((enum qr_migratetype)t),
+				 pair(model[t], machine[t], known));
+	}
+	return object;
+}
+
+static json_t *zones(const struct replay_result *r, bool known)
+{
+	json_t *rows = json_array();
+
+	for (unsigned z = 0; z < r->nr_zones; z++) {
+		const struct replay_zone_end *end = &r->zones[z];
+		json_t *row = json_object();
+
+		json_put(row, "node", json_integer(end->nid));
+		json_put_text(row, "zone", qr_zone_type_name(end->type));
+		json_put_number(row, "managed", end->managed);
+		json_put(row, "free_pages", pair(end->model_free, end->machine_free, known));
+		json_put(row, "free_2m", pair(end->model_2m, end->machine_2m, known));
+		json_put(row, "pcp_pages", pair(end->model_pcp, end->machine_pcp, known));
+		json_put(row, "pageblocks", types(end->model_types, end->machine_types, known));
+		json_put_real(row, "fragmentation_index", end->fragindex / 1000.0);
+		json_put_real(row, "unusable_index", end->unusable / 1000.0);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
 static json_t *end(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *object = json_object();
@@ -40,6 +74,7 @@ static json_t *end(const struct replay_machine *m, const struct replay_result *r
 	json_put(object, "free_2m", pair(r->free_2m.model, r->free_2m.machine, m->has_after));
 	json_put(object, "pcp_pages", pair(r->pcp_pages.model, r->pcp_pages.machine, m->has_after));
 	json_put(object, "orders", orders(r, m->has_after));
+	json_put(object, "zones", zones(r, m->has_after));
 	return object;
 }
 
@@ -81,23 +116,99 @@ static json_t *unplaced(const struct replay_result *r)
 	return object;
 }
 
+static json_t *settings(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < r->nr_settings; i++)
+		json_put(object, qr_tunable_info(r->settings[i].tunable)->name,
+			 json_integer((json_int_t)r->settings[i].value));
+	return object;
+}
+
+static json_t *type_names_to_numbers(const uint64_t *numbers)
+{
+	json_t *object = json_object();
+
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		if (numbers[t])
+			json_put_number(object, qr_migratetype_name((enum qr_migratetype)t),
+					numbers[t]);
+	}
+	return object;
+}
+
+/* Blocks by order and migratetype, pages by zone. */
+static json_t *allocations(const struct replay_result *r)
+{
+	json_t *object = json_object(), *rows = json_array(), *zones = json_object();
+
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		json_array_append_new(rows, type_names_to_numbers(r->allocs[o]));
+	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
+		if (r->zone_allocs[t])
+			json_put_number(zones, qr_zone_type_name((enum qr_zone_type)t),
+					r->zone_allocs[t]);
+	}
+	json_put(object, "orders", rows);
+	json_put(object, "zone_pages", zones);
+	return object;
+}
+
+static json_t *stages(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	for (unsigned s = 0; s < QR_NR_SLOW_STAGES; s++) {
+		if (r->stages[s])
+			json_put_number(object, qr_slowpath_stage_name((enum qr_slowpath_stage)s),
+					r->stages[s]);
+	}
+	return object;
+}
+
+static json_t *watermarks(const struct qr_alloc_stats *stats)
+{
+	static const char *const names[QR_NR_WMARK] = {
+		[QR_WMARK_MIN] = "min",
+		[QR_WMARK_LOW] = "low",
+		[QR_WMARK_HIGH] = "high",
+		[QR_WMARK_PROMO] = "promo",
+	};
+	json_t *object = json_object();
+
+	for (unsigned w = 0; w < QR_NR_WMARK; w++)
+		json_put_number(object, names[w], stats->wmark_failed[w]);
+	return object;
+}
+
 json_t *replay_json(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *object = json_object();
 
 	json_put_text(object, "label", replay_label(r).text);
 	json_put_text(object, "engine", r->engine);
+	json_put_number(object, "cpus", r->nr_cpus);
+	json_put(object, "settings", settings(r));
+	json_put_flag(object, "interrupted", r->interrupted);
 	json_put_number(object, "events", r->nr_events);
 	json_put_real(object, "seconds", r->seconds);
-	json_put_real(object, "events_per_second",
-		      (double)r->nr_events / (r->seconds > 0 ? r->seconds : 1));
+	json_put_real(object, "events_per_second", replay_speed(r));
 	json_put_number(object, "lost", r->nr_lost);
 	json_put(object, "unplaced", unplaced(r));
 	json_put(object, "fallbacks", pair(r->model_fallbacks, r->machine_fallbacks, true));
 	json_put(object, "claims", pair(r->model_claims, r->machine_claims, true));
 	json_put(object, "drained_pages", pair(r->model_drains, r->machine_drains, true));
 	json_put_number(object, "pcp_hits", r->stats.pcp_hits);
+	json_put_real(object, "pcp_hit_rate", replay_hit_rate(r));
+	json_put_number(object, "zone_locks", r->stats.zone_locks);
+	json_put_number(object, "zone_lock_contended", r->stats.zone_lock_contended);
 	json_put_number(object, "slowpath", r->stats.slowpath);
+	json_put(object, "slowpath_stages", stages(r));
+	json_put(object, "watermark_failed", watermarks(&r->stats));
+	json_put(object, "allocations", allocations(r));
+	json_put(object, "frees", json_numbers(r->frees, REPLAY_ORDERS));
+	json_put_number(object, "least_free_2m", replay_least_2m(r));
 	json_put(object, "start", start(r));
 	json_put(object, "end", end(m, r));
 	json_put(object, "series", series(r));

@@ -25,13 +25,29 @@ static double percent_off(uint64_t model, uint64_t machine)
 struct replay_label replay_label(const struct replay_result *r)
 {
 	struct replay_label label;
-	size_t used = (size_t)snprintf(label.text, sizeof(label.text), "%s", r->engine);
 
-	for (unsigned i = 0; i < r->nr_settings && used < sizeof(label.text); i++)
-		used += (size_t)snprintf(
-			label.text + used, sizeof(label.text) - used, " %s=%" PRId64,
-			qr_tunable_info(r->settings[i].tunable)->name, r->settings[i].value);
+	snprintf(label.text, sizeof(label.text), "%s", r->label[0] ? r->label : r->engine);
 	return label;
+}
+
+uint64_t replay_least_2m(const struct replay_result *r)
+{
+	uint64_t least = r->start_2m.model;
+
+	for (unsigned i = 0; i < r->nr_samples; i++)
+		least = r->samples[i].free_2m < least ? r->samples[i].free_2m : least;
+	return least;
+}
+
+double replay_hit_rate(const struct replay_result *r)
+{
+	return r->nr_kind[TRACE_ALLOC] ? (double)r->stats.pcp_hits / (double)r->nr_kind[TRACE_ALLOC]
+				       : 0.0;
+}
+
+double replay_speed(const struct replay_result *r)
+{
+	return r->seconds > 0 ? (double)r->nr_events / r->seconds : 0.0;
 }
 
 /* Charts ----------------------------------------------------------------------------------- */
@@ -112,27 +128,32 @@ static void chart(const struct term *term, const struct replay_result *r, const 
 
 /* Tables ----------------------------------------------------------------------------------- */
 
-static void summary(const struct replay_result *r, const struct term *term)
+static void summary(const struct replay_machine *m, const struct replay_result *r,
+		    const struct term *term)
 {
 	printf("%sreplayed%s %s events in %.2f s (%s events a second) on engine %s\n",
 	       term_style(term, TERM_BOLD), term_style(term, TERM_PLAIN),
-	       text_grouped(r->nr_events).text, r->seconds,
-	       text_rounded((double)r->nr_events / (r->seconds > 0 ? r->seconds : 1)).text,
-	       replay_label(r).text);
-	printf("  allocations %s, frees %s; the caches served %.1f %% of the allocations\n",
+	       text_grouped(r->nr_events).text, r->seconds, text_rounded(replay_speed(r)).text,
+	       r->engine);
+	for (unsigned i = 0; i < r->nr_settings; i++)
+		printf("  %s = %" PRId64 "\n", qr_tunable_info(r->settings[i].tunable)->name,
+		       r->settings[i].value);
+	if (r->interrupted)
+		printf("  %sinterrupted%s: only %s of %s events were played; what the machine has\n"
+		       "  below is from its end\n",
+		       term_style(term, TERM_RED), term_style(term, TERM_PLAIN),
+		       text_grouped(r->nr_events).text,
+		       text_grouped(m->trace->totals.nr_events).text);
+	printf("  allocations %s, frees %s; caches served %.1f %% of allocations\n",
 	       text_grouped(r->nr_kind[TRACE_ALLOC]).text,
-	       text_grouped(r->nr_kind[TRACE_FREE]).text,
-	       r->nr_kind[TRACE_ALLOC]
-		       ? (double)r->stats.pcp_hits * 100.0 / (double)r->nr_kind[TRACE_ALLOC]
-		       : 0.0);
+	       text_grouped(r->nr_kind[TRACE_FREE]).text, replay_hit_rate(r) * 100.0);
 	printf("  fallbacks %" PRIu64 " (%" PRIu64 " claimed a pageblock); recorded %" PRIu64
 	       " (%" PRIu64 ")\n",
 	       r->model_fallbacks, r->model_claims, r->machine_fallbacks, r->machine_claims);
 	printf("  drained from caches: %s pages; recorded %s\n", text_grouped(r->model_drains).text,
 	       text_grouped(r->machine_drains).text);
-	printf("  slow path entered %" PRIu64 " times; zone locks taken %s times, waited for %s\n",
-	       r->stats.slowpath, text_grouped(r->stats.zone_locks).text,
-	       text_grouped(r->stats.zone_lock_contended).text);
+	printf("  slow path entered %s times; zone locks taken %s times\n",
+	       text_grouped(r->stats.slowpath).text, text_grouped(r->stats.zone_locks).text);
 	if (r->splits)
 		printf("  %s blocks were freed in parts\n", text_grouped(r->splits).text);
 }
@@ -156,23 +177,113 @@ static void end_table(const struct replay_machine *m, const struct replay_result
 	       text_grouped(r->start_2m.model).text, text_grouped(r->start_2m.machine).text);
 }
 
-static void orders_table(const struct replay_result *r, const struct term *term)
-{
-	heading(term, "Free blocks per order (model / machine)");
-	for (unsigned z = 0; z < r->nr_zones; z++) {
-		const struct replay_zone_end *end = &r->zones[z];
+/* A table with a column for each order; a column is as wide as its longest number. */
+struct order_table {
+	int width[REPLAY_ORDERS];
+};
 
-		printf("  node %d %-8s", end->nid, qr_zone_type_name(end->type));
-		for (unsigned o = 0; o < REPLAY_ORDERS; o++)
-			printf(" %7u", o);
-		printf("\n  %14s ", "model");
-		for (unsigned o = 0; o < REPLAY_ORDERS; o++)
-			printf(" %7" PRIu64, end->model_blocks[o]);
-		printf("\n  %14s ", "machine");
-		for (unsigned o = 0; o < REPLAY_ORDERS; o++)
-			printf(" %7" PRIu64, end->machine_blocks[o]);
-		printf("\n  fragmentation index %.3f, unusable index %.3f (order %u)\n",
-		       end->fragindex / 1000.0, end->unusable / 1000.0, QR_PAGEBLOCK_ORDER);
+static void order_fit(struct order_table *table, const uint64_t *numbers)
+{
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++) {
+		int digits = snprintf(NULL, 0, "%" PRIu64, numbers[o]);
+
+		if (table->width[o] < digits)
+			table->width[o] = digits;
+		if (table->width[o] < 4)
+			table->width[o] = 4;
+	}
+}
+
+static void order_row(const struct order_table *table, const char *name, const uint64_t *numbers)
+{
+	printf("  %-11s", name);
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		printf(" %*" PRIu64, table->width[o], numbers ? numbers[o] : (uint64_t)o);
+	putchar('\n');
+}
+
+static void zone_orders(const struct replay_machine *m, const struct replay_zone_end *end,
+			const struct order_table *table)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%d %s", end->nid, qr_zone_type_name(end->type));
+	order_row(table, name, NULL);
+	order_row(table, "  model", end->model_blocks);
+	if (m->has_after)
+		order_row(table, "  machine", end->machine_blocks);
+	printf("    fragmentation index %.3f, unusable index %.3f, of order %u in the model\n",
+	       end->fragindex / 1000.0, end->unusable / 1000.0, QR_PAGEBLOCK_ORDER);
+}
+
+static void orders_table(const struct replay_machine *m, const struct replay_result *r,
+			 const struct term *term)
+{
+	struct order_table table = {{0}};
+
+	heading(term, "Free blocks at the end, by node, zone and order");
+	for (unsigned z = 0; z < r->nr_zones; z++) {
+		order_fit(&table, r->zones[z].model_blocks);
+		order_fit(&table, r->zones[z].machine_blocks);
+	}
+	for (unsigned z = 0; z < r->nr_zones; z++)
+		zone_orders(m, &r->zones[z], &table);
+}
+
+/* One type's allocations over the orders; false: there were none. */
+static bool allocs_of_type(const struct replay_result *r, unsigned type,
+			   uint64_t numbers[REPLAY_ORDERS])
+{
+	uint64_t all = 0;
+
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		all += numbers[o] = r->allocs[o][type];
+	return all != 0;
+}
+
+static void traffic_table(const struct replay_result *r, const struct term *term)
+{
+	uint64_t numbers[REPLAY_ORDERS];
+	struct order_table table = {{0}};
+
+	heading(term, "Allocations by migratetype, and frees, by order");
+	order_fit(&table, r->frees);
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		allocs_of_type(r, t, numbers);
+		order_fit(&table, numbers);
+	}
+	order_row(&table, "", NULL);
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		if (allocs_of_type(r, t, numbers))
+			order_row(&table, qr_migratetype_name((enum qr_migratetype)t), numbers);
+	}
+	order_row(&table, "frees", r->frees);
+	printf("  pages taken from zones:");
+	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
+		if (r->zone_allocs[t])
+			printf(" %s %s", qr_zone_type_name((enum qr_zone_type)t),
+			       text_grouped(r->zone_allocs[t]).text);
+	}
+	putchar('\n');
+}
+
+/* How often zones were too full for a request, and what was done about it. */
+static void watermark_table(const struct replay_result *r, const struct term *term)
+{
+	const uint64_t *failed = r->stats.wmark_failed;
+
+	if (!r->stats.slowpath && !failed[QR_WMARK_MIN] && !failed[QR_WMARK_LOW] &&
+	    !failed[QR_WMARK_HIGH])
+		return;
+	heading(term, "Watermarks");
+	printf("  zones passed over: below high %s, below low %s, below min %s times\n",
+	       text_grouped(failed[QR_WMARK_HIGH]).text, text_grouped(failed[QR_WMARK_LOW]).text,
+	       text_grouped(failed[QR_WMARK_MIN]).text);
+	for (unsigned s = 0; s < QR_NR_SLOW_STAGES; s++) {
+		if (r->stages[s])
+			printf("  slow path, %-20s %s\n",
+			       qr_slowpath_stage_name((enum qr_slowpath_stage)s),
+			       text_grouped(r->stages[s]).text);
 	}
 }
 
@@ -202,16 +313,16 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 	struct replay_limits l = replay_limits(m, r);
 
 	heading(term, "What the trace cannot tell");
-	printf("  pages in the machine's caches at the start: %s; the events betray where %s of "
-	       "them were\n",
+	printf("  where the pages in caches were at the start: of %s, events betray %s\n",
 	       text_grouped(l.cached).text, text_grouped(l.cached_known).text);
-	printf("  buddyinfo counted %s free pages at the start, kpageflags a moment later %s\n",
+	printf("  what happened between the files of a snapshot: buddyinfo counted\n"
+	       "    %s free pages at the start, kpageflags a moment later %s\n",
 	       text_grouped(l.free_buddyinfo).text, text_grouped(l.free_kpageflags).text);
 	if (l.no_room)
 		printf("  of the pages in caches %s found no room in the model's, and start free\n",
 		       text_grouped(l.no_room).text);
-	printf("  of the pageblocks only the number of each type is recorded; which is which is "
-	       "inferred\n");
+	printf("  which pageblock is of which type: only the number of each is recorded,\n"
+	       "    the rest is inferred\n");
 	if (r->check)
 		printf("  %sthe model broke an invariant%s: %s\n", term_style(term, TERM_RED),
 		       term_style(term, TERM_PLAIN), r->check_why);
@@ -220,33 +331,13 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 void replay_print(const struct replay_machine *m, const struct replay_result *r,
 		  const struct term *term)
 {
-	summary(r, term);
+	summary(m, r, term);
 	end_table(m, r, term);
 	chart(term, r, "Free 2 MiB blocks over time", sample_huge);
 	chart(term, r, "Free pages over time", sample_free);
-	orders_table(r, term);
+	orders_table(m, r, term);
+	traffic_table(r, term);
+	watermark_table(r, term);
 	unplaced_table(r, term);
 	limits(m, r, term);
-}
-
-void replay_compare_print(const struct replay_result *results, unsigned nr, const struct term *term)
-{
-	heading(term, "Side by side");
-	printf("  %-44s %11s %11s %10s %9s %9s\n", "", "free 2 MiB", "free pages", "fallbacks",
-	       "cache hit", "events/s");
-	for (unsigned i = 0; i < nr; i++) {
-		const struct replay_result *r = &results[i];
-
-		printf("  %-44s %11s %11s %10" PRIu64 " %8.1f%% %9s\n", replay_label(r).text,
-		       text_grouped(r->free_2m.model).text, text_grouped(r->free_pages.model).text,
-		       r->model_fallbacks,
-		       r->nr_kind[TRACE_ALLOC]
-			       ? (double)r->stats.pcp_hits * 100.0 / (double)r->nr_kind[TRACE_ALLOC]
-			       : 0.0,
-		       text_rounded((double)r->nr_events / (r->seconds > 0 ? r->seconds : 1)).text);
-	}
-	if (nr && results[0].free_2m.machine)
-		printf("  %-44s %11s %11s\n", "the machine itself",
-		       text_grouped(results[0].free_2m.machine).text,
-		       text_grouped(results[0].free_pages.machine).text);
 }

@@ -9,19 +9,20 @@
 
 #include "cli.h"
 #include "replay_report.h"
-#include "settings.h"
+#include "runs.h"
 #include "term.h"
 #include "text.h"
 #include "verbs.h"
 
-enum { MAX_RUNS = 8 };
-
 struct replay {
 	const char *path;
-	const char *engines[MAX_RUNS];
+	struct run base; /* what --set and --cpus say; its engine is the first one */
+	const char *engines[RUNS_MAX];
 	unsigned nr_engines;
-	struct setting_list settings;
-	uint64_t cpus;
+	struct run differences[RUNS_MAX]; /* --compare */
+	unsigned nr_differences;
+	struct run runs[RUNS_MAX];
+	unsigned nr_runs;
 	unsigned color;
 	bool json, quiet;
 };
@@ -34,30 +35,41 @@ static void on_signal(int signal)
 	interrupted = 1;
 }
 
+static bool has_room(const struct cli *cli, const struct replay *replay)
+{
+	if (replay->nr_engines + replay->nr_differences < RUNS_MAX)
+		return true;
+	return cli_error(cli, "at most %d replays can be compared", RUNS_MAX);
+}
+
 static bool engine_take(struct cli *cli, void *into, const char *value)
 {
 	struct replay *replay = into;
-	const char *names[MAX_RUNS + 1] = {NULL};
-	unsigned which;
+	struct run run;
 
-	for (unsigned i = 0; i < MAX_RUNS && qr_engine_name(i); i++)
-		names[i] = qr_engine_name(i);
-	if (!cli_word(cli, value, names, &which))
+	if (!run_take_engine(cli, &run, value) || !has_room(cli, replay))
 		return false;
-	if (replay->nr_engines == MAX_RUNS)
-		return cli_error(cli, "at most %d engines can be compared", MAX_RUNS);
-	replay->engines[replay->nr_engines++] = names[which];
+	replay->engines[replay->nr_engines++] = run.engine;
 	return true;
 }
 
 static bool set_take(struct cli *cli, void *into, const char *value)
 {
-	return setting_list_take(cli, &((struct replay *)into)->settings, value);
+	return run_take_setting(cli, &((struct replay *)into)->base, value);
 }
 
 static bool cpus_take(struct cli *cli, void *into, const char *value)
 {
-	return cli_number(cli, value, 1, QR_MAX_CPUS, &((struct replay *)into)->cpus);
+	return run_take_cpus(cli, &((struct replay *)into)->base, value);
+}
+
+static bool compare_take(struct cli *cli, void *into, const char *value)
+{
+	struct replay *replay = into;
+
+	if (!has_room(cli, replay))
+		return false;
+	return run_take_differences(cli, &replay->differences[replay->nr_differences++], value);
 }
 
 static bool color_take(struct cli *cli, void *into, const char *value)
@@ -93,6 +105,10 @@ static const struct cli_option options[] = {
 	 "several times, the replays are compared"},
 	{"set", "TUNABLE=VALUE", set_take, "after the recorded sysctls; any number of times"},
 	{"cpus", "N", cpus_take, "CPUs of the model; default as recorded"},
+	{"compare", "KEY=VALUE,...", compare_take,
+	 "play it once more, with these differences, and lay\n"
+	 "all replays side by side.  KEY is engine, cpus or a\n"
+	 "tunable; any number of times"},
 	{"color", "WHEN", color_take, "auto, always or never"},
 	{"json", NULL, json_take, "print JSON; quire-replay(1) describes it"},
 	{"quiet", NULL, quiet_take, "no progress line"},
@@ -109,36 +125,34 @@ static bool on_progress(void *arg, uint64_t done, uint64_t all)
 	return !interrupted;
 }
 
-/* Only scalars make sense for the model; the others have no effect on a replay. */
-static bool config_settings(const struct cli *cli, const struct replay *replay,
-			    struct replay_config *config)
+/* The base with each engine, then the base with each of the differences. */
+static void runs_make(struct replay *replay)
 {
-	for (unsigned i = 0; i < replay->settings.nr; i++) {
-		const struct setting *s = &replay->settings.settings[i];
-
-		if (!qr_tunable_info(s->which)->scalar || !qr_tunable_info(s->which)->readable)
-			return cli_error(cli, "--set: %s cannot be set for a replay",
-					 qr_tunable_info(s->which)->name);
-		if (config->nr_settings == QR_NR_TUNABLES)
-			return cli_error(cli, "--set: at most %d tunables", QR_NR_TUNABLES);
-		config->settings[config->nr_settings].tunable = s->which;
-		config->settings[config->nr_settings++].value = s->value;
+	if (replay->nr_engines)
+		replay->base.engine = replay->engines[0];
+	replay->runs[replay->nr_runs++] = replay->base;
+	for (unsigned i = 1; i < replay->nr_engines; i++) {
+		replay->runs[replay->nr_runs] = replay->base;
+		replay->runs[replay->nr_runs++].engine = replay->engines[i];
 	}
-	return true;
+	for (unsigned i = 0; i < replay->nr_differences && replay->nr_runs < RUNS_MAX; i++) {
+		replay->runs[replay->nr_runs] = replay->base;
+		run_change(&replay->runs[replay->nr_runs++], &replay->differences[i]);
+	}
 }
 
-static int run_one(const struct replay *replay, const struct replay_machine *m, const char *engine,
-		   struct replay_config config, struct replay_result *result)
+static int run_one(const struct replay *replay, const struct replay_machine *m, unsigned which,
+		   struct replay_result *result)
 {
 	struct progress progress = progress_begin(stderr, replay->quiet);
+	struct replay_config config = run_config(&replay->runs[which]);
 	int error;
 
-	config.engine = engine;
-	config.nr_cpus = (unsigned)replay->cpus;
 	config.progress = on_progress;
 	config.progress_arg = &progress;
 	error = replay_run(m, &config, result);
 	progress_clear(&progress);
+	runs_label(replay->runs, replay->nr_runs, which, result->label);
 	return error;
 }
 
@@ -151,7 +165,7 @@ static int print_all(const struct replay *replay, const struct replay_machine *m
 	if (!replay->json) {
 		replay_print(m, &results[0], &term);
 		if (nr > 1)
-			replay_compare_print(results, nr, &term);
+			replay_compare_print(m, results, nr, &term);
 		return EXIT_GOOD;
 	}
 	document = json_document("quire-replay", REPLAY_VERSION);
@@ -170,17 +184,13 @@ static int print_all(const struct replay *replay, const struct replay_machine *m
 
 static int replay_all(struct cli *cli, struct replay *replay, struct replay_machine *m)
 {
-	struct replay_result results[MAX_RUNS];
-	struct replay_config config = {0};
+	struct replay_result results[RUNS_MAX];
 	unsigned nr = 0;
 	int code = EXIT_GOOD;
 
-	if (!replay->nr_engines)
-		replay->engines[replay->nr_engines++] = "list";
-	if (!config_settings(cli, replay, &config))
-		return EXIT_USAGE;
-	while (code == EXIT_GOOD && nr < replay->nr_engines && !interrupted) {
-		int error = run_one(replay, m, replay->engines[nr], config, &results[nr]);
+	runs_make(replay);
+	while (code == EXIT_GOOD && nr < replay->nr_runs && !interrupted) {
+		int error = run_one(replay, m, nr, &results[nr]);
 
 		if (error < 0) {
 			cli_error(cli, "%s", results[nr].why);
@@ -235,7 +245,6 @@ static int run(struct cli *cli)
 		sigaction(SIGINT, &action, NULL);
 		code = replay_file(cli, &replay);
 	}
-	setting_list_free(&replay.settings);
 	return code;
 }
 
@@ -250,6 +259,8 @@ const struct verb verb_replay = {
 		"the end lies from the real machine's.",
 	.examples = "  quire replay my.qtrace\n"
 		    "  quire replay --engine list --engine bitmap my.qtrace\n"
+		    "  quire replay --compare watermark_scale_factor=200 \\\n"
+		    "        --compare engine=bitmap,cpus=1 my.qtrace\n"
 		    "  quire replay --set watermark_scale_factor=200 --json my.qtrace",
 	.options = options,
 	.operand = operand_take,

@@ -331,6 +331,71 @@ class Replaying(TraceTest):
         self.assertEqual(sum(self.replay("--cpus", 1)["unplaced"].values()), 0)
         self.assertIn("watermark_scale_factor=200", self.replay("--set", "watermark_scale_factor=200")["label"])
 
+    def test_traffic_by_order_type_and_zone(self):
+        self.machine(balanced() + alloc(9, 700, order=1, migratetype=0, gfp_flags="GFP_KERNEL"))
+        document = self.replay()
+        self.assertEqual(document["allocations"]["orders"][:2], [{"Movable": 64}, {"Unmovable": 1}])
+        self.assertEqual(document["allocations"]["orders"][9], {"Movable": 1})
+        self.assertEqual(document["allocations"]["zone_pages"], {"Normal": 64 + 512 + 2})
+        self.assertEqual(document["frees"], [64] + [0] * 8 + [1, 0])
+        zone = document["end"]["zones"][0]
+        self.assertEqual((zone["node"], zone["zone"], zone["managed"]), (0, "Normal", NR_FRAMES))
+        self.assertEqual(zone["free_2m"], document["end"]["free_2m"])
+        self.assertEqual(sum(pair["model"] for pair in zone["pageblocks"].values()), 8)
+
+    def test_compare(self):
+        self.machine(balanced())
+        runs = self.replay(
+            "--set", "min_free_kbytes=64", "--compare", "watermark_scale_factor=200", "--compare", "engine=bitmap,cpus=1,min_free_kbytes=128"
+        )["runs"]
+        self.assertEqual(
+            [(one["engine"], one["cpus"], one["settings"]) for one in runs],
+            [
+                ("list", 2, {"min_free_kbytes": 64}),
+                ("list", 2, {"min_free_kbytes": 64, "watermark_scale_factor": 200}),
+                ("bitmap", 1, {"min_free_kbytes": 128}),
+            ],
+        )
+        self.assertEqual(
+            [one["label"] for one in runs],
+            ["list, min_free_kbytes=64", "list, min_free_kbytes=64, watermark_scale_factor=200", "bitmap, 1 CPU, min_free_kbytes=128"],
+        )
+
+    def test_compare_names_what_differs_and_nothing_else(self):
+        self.machine(balanced())
+        args = ("--set", "min_free_kbytes=64", "--compare", "watermark_scale_factor=200", "--compare", "cpus=1")
+        self.assertEqual([one["label"] for one in self.replay(*args)["runs"]], ["the base", "watermark_scale_factor=200", "1 CPU"])
+        self.assertEqual([one["label"] for one in self.replay("--compare", "cpus=1")["runs"]], ["as recorded", "1 CPU"])
+        labels = [one["label"] for one in self.replay("--engine", "bitmap", "--engine", "list", "--compare", "cpus=1")["runs"]]
+        self.assertEqual(labels, ["bitmap", "list", "bitmap, 1 CPU"])
+
+    def test_compare_report_fits_the_terminal(self):
+        self.machine(balanced())
+        for columns in ("80", "132"):
+            text = self.good(
+                "replay", "--quiet", "--compare", "engine=bitmap,watermark_scale_factor=200", self.path, env={"COLUMNS": columns}
+            )
+            table = text[text.index("Side by side") :]
+            self.assertIn("bitmap, watermark_scale_factor=200", table)
+            self.assertIn("the machine itself", table)
+            self.assertLessEqual(max(map(len, text.splitlines())), int(columns), text)
+
+    def test_wrong_differences(self):
+        self.machine(balanced())
+        for value, text in (
+            ("bitmap", "'bitmap' is not engine=NAME, cpus=N or TUNABLE=VALUE"),
+            ("", "'' is not engine=NAME"),
+            ("engine=list,", "'' is not engine=NAME"),
+            ("engine=steam", "'steam' is not one of: list, bitmap"),
+            ("engin=list", "did you mean 'engine'?"),
+            ("cpus=0", "'0' is not a number between 1 and"),
+            ("watermark_scale_facto=1", "did you mean 'watermark_scale_factor'?"),
+            ("watermark_scale_factor=0", "takes 1 to 3000"),
+            ("lowmem_reserve_ratio=1", "cannot be set for a replay"),
+        ):
+            self.bad(2, text, "replay", "--compare", value, self.path)
+        self.bad(2, "at most 16 replays", "replay", *["--compare", "cpus=1"] * 17, self.path)
+
     def test_wrong_usage(self):
         self.machine(balanced())
         self.bad(2, "nosuch", "replay", "--engine", "nosuch", self.path)

@@ -312,6 +312,7 @@ static int result_begin(struct player *p)
 
 	snprintf(r->engine, sizeof(r->engine), "%s",
 		 p->config->engine ? p->config->engine : "list");
+	r->nr_cpus = p->model.nr_cpus;
 	memcpy(r->settings, p->config->settings, sizeof(r->settings));
 	r->nr_settings = p->config->nr_settings;
 	p->sample_every = all / p->config->nr_samples + 1;

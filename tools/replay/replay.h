@@ -25,6 +25,7 @@
 #include <quire/inspect.h>
 
 #define REPLAY_ORDERS QR_NR_PAGE_ORDERS
+#define REPLAY_LABEL_SIZE 128
 
 /* Why an event could not be played as it was recorded. */
 enum replay_cause {
@@ -117,7 +118,9 @@ struct replay_block {
 };
 
 struct replay_result {
+	char label[REPLAY_LABEL_SIZE]; /* the caller's name for this replay */
 	char engine[16];
+	unsigned nr_cpus; /* of the model */
 	struct replay_setting settings[QR_NR_TUNABLES];
 	unsigned nr_settings;
 	bool interrupted;
