@@ -140,12 +140,30 @@ static bool type_in_use(enum qr_page_type type)
 	return type == QR_PT_INUSE || type >= QR_PT_TABLE;
 }
 
+/* Does it lie in a free block, whose first record, if any, speaks for it? */
+static bool lies_free(const struct qr_allocator *alloc, const struct qr_page *page)
+{
+	qr_pfn_t pfn = qr__page_pfn(&alloc->frames, page);
+	struct qr_zone *zone = qr__pfn_zone(&alloc->frames, pfn);
+	struct qr_block block;
+	unsigned long irqs;
+	bool found;
+
+	if (!zone)
+		return false;
+	irqs = qr__zone_lock(zone);
+	found = zone->ops->find(zone, pfn, &block);
+	qr__zone_unlock(zone, irqs);
+	return found;
+}
+
 /* Why this record does not speak for a block in use; NULL: it does. */
-static const char *fault_of(const struct qr_page *page)
+static const char *fault_of(const struct qr_allocator *alloc, const struct qr_page *page)
 {
 	switch (qr__page_type(page)) {
 	case QR_PT_NONE:
-		return "it is not the first page of a block in use";
+		return lies_free(alloc, page) ? "it is free already"
+					      : "it is not the first page of a block in use";
 	case QR_PT_BUDDY:
 	case QR_PT_PCP:
 	case QR_PT_GUARD:
@@ -204,7 +222,7 @@ static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page,
 	if (!qr__page_validate(&alloc->frames, page))
 		why = NOT_OURS;
 	else
-		why = fault_of(page);
+		why = fault_of(alloc, page);
 	if (!why && qr__page_order(page) != order)
 		why = "it was allocated with another order";
 	if (why)
@@ -311,7 +329,7 @@ static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
 	head = qr__compound_head(&alloc->frames, head);
 	if (qr__likely(type_in_use(qr__page_type(head)) && qr__page_refcount(head) > 0))
 		return head;
-	why = fault_of(head);
+	why = fault_of(alloc, head);
 	misuse_report(alloc, what, head, qr__page_order(head), why ? why : "it changed meanwhile");
 	return NULL;
 }

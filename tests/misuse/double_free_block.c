@@ -19,5 +19,5 @@ static void commit(struct quire *q)
 MISUSE(.prepare = prepare, .commit = commit,
        .line = "free of page at pfn <pfn>, order 4, refused: it is free already "
 	       "(recorded order 10)",
-       .line_bitmap = "free of page at pfn <pfn>, order 4, refused: it is not the first page "
-		      "of a block in use (recorded order 4)")
+       .line_bitmap = "free of page at pfn <pfn>, order 4, refused: it is free already "
+		      "(recorded order 4)")

@@ -10,6 +10,5 @@ static void commit(struct quire *q)
 	qr___free_pages(q, misuse_page, 0);
 }
 
-MISUSE(.commit = commit,
-       .line = "free of page at pfn <pfn>, order 0, refused: it is not the first page "
-	       "of a block in use (recorded order 0)")
+MISUSE(.commit = commit, .line = "free of page at pfn <pfn>, order 0, refused: it is free already "
+				 "(recorded order 0)")

@@ -18,6 +18,5 @@ static void commit(struct quire *q)
 MISUSE(.prepare = prepare, .commit = commit, .options = QR_OPT_PAGE_OWNER,
        .line = "free of page at pfn <pfn>, order 1, refused: it is free already "
 	       "(recorded order 10; owner: task 0, order 1, gfp 0xcc0, freed by task 0)",
-       .line_bitmap = "free of page at pfn <pfn>, order 1, refused: it is not the first page "
-		      "of a block in use (recorded order 1; owner: task 0, order 1, gfp 0xcc0, "
-		      "freed by task 0)")
+       .line_bitmap = "free of page at pfn <pfn>, order 1, refused: it is free already "
+		      "(recorded order 1; owner: task 0, order 1, gfp 0xcc0, freed by task 0)")
