@@ -20,6 +20,8 @@
 #include <quire/inspect.h>
 #include <quire/sim.h>
 
+#include "unit/engine.h"
+
 #define ZONE_PAGES (8 * QR_PAGEBLOCK_NR_PAGES > 512 ? 8 * QR_PAGEBLOCK_NR_PAGES : 512)
 #define MAX_CACHE ZONE_PAGES
 
@@ -120,6 +122,7 @@ static void scenario_begin(struct scenario *s)
 	config.machine.nr_ranges = 1;
 	config.machine.zone_limits.normal_end = ZONE_PAGES;
 	config.machine.nr_cpus = 2;
+	config.machine.engine = test_engine();
 	config.machine.options = QR_OPT_PAGE_POISON | QR_OPT_PAGE_OWNER;
 	s->sim = qr_sim_new(&config, &why);
 	if (!s->sim)

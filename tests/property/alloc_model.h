@@ -176,10 +176,10 @@ static uint32_t model_options(struct model *m)
 	return options;
 }
 
-/* Either engine; MODEL_ENGINE=<name> insists on one. */
+/* Either engine; QR_TEST_ENGINE=<name> insists on one. */
 static const char *model_engine(struct model *m)
 {
-	const char *name = getenv("MODEL_ENGINE");
+	const char *name = getenv("QR_TEST_ENGINE");
 	bool list = model_byte(m) & 1;
 
 	return name ? name : list ? "list" : "bitmap";

@@ -53,7 +53,7 @@ struct buddy_machine *buddy_machine_new(qr_pfn_t base_pfn, qr_pfn_t end_pfn)
 	struct qr_frames *frames = &m->alloc.frames;
 	qr_pfn_t last_pageblock = (end_pfn - 1) >> QR_PAGEBLOCK_ORDER;
 
-	m->ops = &qr__buddy_list;
+	m->ops = qr__buddy_engine(test_engine());
 	frames->base.platform.ctx = m;
 	frames->base.platform.panic = hook_panic;
 	frames->base.nr_cpus = 1;

@@ -10,8 +10,14 @@
 #define TESTS_UNIT_BUDDY_MACHINE_H
 
 #include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "alloc/allocator.h"
+#include "engine.h"
 
 #define BUDDY_MACHINE_NODES 2
 
@@ -19,7 +25,7 @@ struct buddy_machine {
 	struct qr_allocator alloc;
 	struct qr_node nodes[BUDDY_MACHINE_NODES];
 	struct qr_event_row events;
-	const struct qr_buddy_ops *ops; /* of zones made from now on; the list engine at first */
+	const struct qr_buddy_ops *ops; /* of zones made from now on; at first that of the run */
 
 	bool expect_panic;
 	jmp_buf panic_jump;

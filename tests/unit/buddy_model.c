@@ -775,6 +775,7 @@ struct model *model_new(const struct model_config *config, struct model_stream *
 	nr_frames = (size_t)(model->end_pfn - model->base_pfn);
 	nr_pageblocks = pageblock_of(model, model->end_pfn) + 1;
 	model->machine = buddy_machine_new(model->base_pfn, model->end_pfn);
+	model->machine->ops = &qr__buddy_list;
 	frames = &model->machine->alloc.frames;
 	frames->guard_minorder = config->guard_minorder;
 	frames->shuffle = config->shuffle;

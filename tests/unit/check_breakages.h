@@ -32,7 +32,6 @@ static inline struct test_machine *machine_new(void)
 	test_machine_cpu_on(m, 1, 1);
 	m->config.nr_nodes = 2;
 	m->config.options |= QR_OPT_PAGE_OWNER;
-	m->config.engine = "list";
 	test_machine_create(m);
 	test_machine_check(m);
 	return m;
@@ -246,7 +245,7 @@ static void z3_highatomic(struct test_machine *m)
 
 static uint64_t one_block_more(const struct qr_zone *zone, unsigned order)
 {
-	return qr__buddy_list.nr_blocks_racy(zone, order) + (order == 1);
+	return qr__buddy_engine(test_engine())->nr_blocks_racy(zone, order) + (order == 1);
 }
 
 static struct qr_buddy_ops wrong_ops;
@@ -510,12 +509,20 @@ struct breakage {
 	const char *invariant;
 	void (*apply)(struct test_machine *m);
 	const char *says; /* part of the sentence */
+	/* What the bitmap engine calls it; NULL: the same.  "": it is no breakage there. */
+	const char *bitmap_invariant, *bitmap_says;
 };
 
 #define BREAK(name, fn, says) \
 	{ \
-		(name), (fn), (says) \
+		(name), (fn), (says), NULL, NULL \
 	}
+#define BREAK_BITMAP(name, fn, says, bitmap_name, bitmap_says) \
+	{ \
+		(name), (fn), (says), (bitmap_name), (bitmap_says) \
+	}
+/* Of what only the list engine keeps: orders in the records of free blocks, types of whole ones. */
+#define BREAK_LIST(name, fn, says) BREAK_BITMAP(name, fn, says, "", "")
 
 static const struct breakage breakages[] = {
 	BREAK("F1", f1_record_gone, "F1: no record speaks for pfn 0x9"),
@@ -525,7 +532,8 @@ static const struct breakage breakages[] = {
 	BREAK("F2", f2_order, "the block at pfn 0x9 has order "),
 	BREAK("F3", f3_zone, "F3: the record of pfn 0x9 says zone id 3, but it lies in 2"),
 	BREAK("F3", f3_type, "F3: the record of pfn 0x9 says type 200"),
-	BREAK("F4", f4_tail_referenced, ", inside the free block of order "),
+	BREAK_BITMAP("F4", f4_tail_referenced, ", inside the free block of order ", "B7",
+		     "is free but in use (type 0, 1 references)"),
 	BREAK("F5", f5_mapped, "is free but has 0 references and 1 mappings"),
 	BREAK("F5", f5_cached_referenced, "is cached but has 1 references"),
 	BREAK("F6", f6_unreferenced, "F6: pfn 0x9 is in use but has 0 references"),
@@ -541,12 +549,13 @@ static const struct breakage breakages[] = {
 	      "F9: pfn 0x9 says it is a tail, but no compound page reaches it"),
 	BREAK("F9", f9_tail_behind_folio, "F9: pfn 0xa says it is a tail"),
 	BREAK("F10", f10_record_in_hole, "is no memory, but its record says type 1"),
-	BREAK("B2", b2_head, "B2: "),
-	BREAK("B2", b2_referenced, "B2: "),
-	BREAK("B2", b2_order, "B2: "),
-	BREAK("B4", b4_cma, "B4: "),
-	BREAK("B4", b4_isolated, "B4: "),
-	BREAK("B5", b5_retyped, "B5: "),
+	BREAK_BITMAP("B2", b2_head, "B2: ", "B7", "is free but in use (type 1, 0 references)"),
+	BREAK_BITMAP("B2", b2_referenced, "B2: ", "B7",
+		     "is free but in use (type 0, 1 references)"),
+	BREAK_LIST("B2", b2_order, "B2: "),
+	BREAK_BITMAP("B4", b4_cma, "B4: ", "B10", "of type 4 lies in a free block of type 1"),
+	BREAK_BITMAP("B4", b4_isolated, "B4: ", "B10", "of type 5 lies in a free block of type 1"),
+	BREAK_LIST("B5", b5_retyped, "B5: "),
 	BREAK("Z1", z1_too_many, "Z1: nr_free_pages of zone Normal of node 0 is "),
 	BREAK("Z2", z2_cma, "Z2: nr_free_cma of zone Normal of node 0 is 1, should be 0"),
 	BREAK("Z3", z3_highatomic, "Z3: nr_free_highatomic of zone Normal of node 0 is "),

@@ -24,6 +24,7 @@
 #include <quire/linux.h>
 
 #include "base/base.h"
+#include "engine.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -40,10 +41,13 @@
 
 static inline struct qr_linux_pool *pool_open(const struct qr_linux_config *config)
 {
+	struct qr_linux_config described = *config;
 	struct qr_error_text why = {""};
 	struct qr_linux_pool *pool = NULL;
 
-	if (qr_linux_open(config, &pool, &why) < 0)
+	if (!described.machine.engine)
+		described.machine.engine = test_engine();
+	if (qr_linux_open(&described, &pool, &why) < 0)
 		fail_msg("qr_linux_open: %s", why.text);
 	return pool;
 }

@@ -19,6 +19,7 @@
 #include <quire/sim.h>
 
 #include "base/base.h"
+#include "engine.h"
 
 #define MACHINE_PAGES 32768u
 #define MACHINE_CPUS 4u
@@ -31,6 +32,8 @@ static inline struct qr_sim *machine_new(struct qr_sim_config *config)
 
 	config->machine.ranges = &range;
 	config->machine.nr_ranges = 1;
+	if (!config->machine.engine)
+		config->machine.engine = test_engine();
 	if (!config->machine.nr_cpus)
 		config->machine.nr_cpus = MACHINE_CPUS;
 	sim = qr_sim_new(config, &why);

@@ -165,6 +165,7 @@ struct test_machine *test_machine_new(void)
 	assert_non_null(m);
 	m->config.ranges = m->ranges;
 	m->config.nr_cpus = 1;
+	m->config.engine = test_engine();
 	m->config.platform = test_machine_platform(m);
 	m->run_by_ns = UINT64_MAX;
 	m->highmem_pfn = QR_PFN_NONE;

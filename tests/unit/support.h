@@ -13,6 +13,8 @@
  *	...
  *	test_machine_free(m);		also runs qr_check(), looks for masked interrupts, pins
  *
+ * The engine is that of the run (engine.h), unless the test sets config.engine before.
+ *
  * The platform is a plain one: a clock that only moves when told, the calling thread's CPU number
  * and task as set here, log lines that are kept, panics that can be expected.  Metadata is filled
  * with garbage first and has an inaccessible page behind it.
@@ -32,6 +34,8 @@
 
 #include <quire/inspect.h>
 #include <quire/quire.h>
+
+#include "engine.h"
 
 #define TEST_MAX_RANGES 256
 #define TEST_LOG_SIZE 65536

@@ -31,6 +31,7 @@ static unsigned long irqs;
 static void begin_empty(uint64_t nr_pages)
 {
 	machine = buddy_machine_new(0, nr_pages);
+	machine->ops = &qr__buddy_list;
 	zone = buddy_machine_zone(machine, 0, QR_ZONE_NORMAL, 0, nr_pages);
 	irqs = qr__zone_lock(zone);
 }
@@ -414,6 +415,7 @@ static void test_A5_no_record_outside_memory_is_touched(void **state)
 
 	(void)state;
 	machine = buddy_machine_new(base, last);
+	machine->ops = &qr__buddy_list;
 	zone = buddy_machine_zone(machine, 0, QR_ZONE_NORMAL, base, last);
 	buddy_machine_release(zone, base, last);
 	irqs = qr__zone_lock(zone);

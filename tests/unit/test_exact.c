@@ -46,7 +46,6 @@ static void test_surplus_goes_to_the_tail(void **state)
 	struct qr_page *pages, *warm, *next;
 
 	(void)state;
-	m->config.engine = "list";
 	m->config.options = QR_OPT_NO_HUGE_PCP;
 	test_machine_create(m);
 	/* Two free pages of order 0 on the list: the surplus, and one freed before it. */
@@ -217,7 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact_sizes),
-		cmocka_unit_test(test_surplus_goes_to_the_tail),
+		list_unit_test(test_surplus_goes_to_the_tail),
 		cmocka_unit_test(test_exact_refusals),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_split_refusals),
@@ -226,5 +225,5 @@ int main(void)
 		cmocka_unit_test(test_addresses_without_memory),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return test_group_run("exact", tests);
 }

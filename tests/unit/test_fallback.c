@@ -183,12 +183,18 @@ static void test_lenders_are_asked_in_turn(void **state)
 	end();
 }
 
+/* Under the bitmap engine a wholly free pageblock is of no type, and nobody need borrow it. */
+static unsigned largest_lent(void)
+{
+	return test_engine_is("bitmap") ? PB_ORDER - 1 : QR_MAX_PAGE_ORDER;
+}
+
 static void test_who_may_claim(void **state)
 {
 	bool can_steal;
 
 	(void)state;
-	for (unsigned order = 0; order <= PB_ORDER; order++) {
+	for (unsigned order = 0; order <= qr__min(PB_ORDER, largest_lent()); order++) {
 		begin();
 		free_block(0, order, RECLAIMABLE);
 		if (PAGEBLOCK < BLOCK || order < PB_ORDER)
@@ -300,6 +306,34 @@ static void test_whole_pageblocks_change_hands(void **state)
 		assert_false(qr__zone_flag(zone, QR_ZONE_BOOSTED_WATERMARK));
 		assert_int_equal(stat(QR_STAT_FALLBACKS_CLAIMED), 1);
 		assert_true(last_event.c);
+		end();
+	}
+}
+
+/* The same without borrowing: the requester's own list is served. */
+static void test_whole_pageblocks_are_everybodys(void **state)
+{
+	(void)state;
+	for (unsigned order = PB_ORDER; order <= QR_MAX_PAGE_ORDER; order++) {
+		qr_pfn_t pfn;
+
+		begin();
+		for (pfn = 0; pfn < qr__order_pages(order); pfn += PAGEBLOCK)
+			pageblock_is(pfn, RECLAIMABLE);
+		free_block(0, order, RECLAIMABLE);
+		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+			assert_int_equal(zone->ops->has_racy(zone, order, QR_TYPE_BIT(type)),
+					 type < QR_MIGRATE_PCPTYPES);
+		assert_int_equal(zone->ops->take(zone, 0, UNMOVABLE, 1, &pfn), 1);
+		assert_int_equal(type_of(pfn), UNMOVABLE);
+		assert_int_equal(nr_pages(UNMOVABLE), PAGEBLOCK - 1);
+		/* Its other pageblocks still are. */
+		assert_int_equal(nr_pages(MOVABLE), qr__order_pages(order) - PAGEBLOCK);
+		assert_int_equal(nr_pages(RECLAIMABLE), 0);
+		if (order > PB_ORDER) {
+			assert_int_equal(zone->ops->take(zone, PB_ORDER, RECLAIMABLE, 1, &pfn), 1);
+			assert_int_equal(type_of(pfn), RECLAIMABLE);
+		}
 		end();
 	}
 }
@@ -647,7 +681,8 @@ int main(void)
 		cmocka_unit_test(test_largest_block_first),
 		cmocka_unit_test(test_movable_takes_the_smallest_it_may_not_claim),
 		cmocka_unit_test(test_unmovable_takes_the_largest),
-		cmocka_unit_test(test_whole_pageblocks_change_hands),
+		list_unit_test(test_whole_pageblocks_change_hands),
+		bitmap_unit_test(test_whole_pageblocks_are_everybodys),
 		cmocka_unit_test(test_nofragment_takes_whole_pageblocks_or_nothing),
 		cmocka_unit_test(test_claim_when_half_is_free_or_alike),
 		cmocka_unit_test(test_claim_counts_nothing_alike_between_unmovable_types),
@@ -669,5 +704,5 @@ int main(void)
 		cmocka_unit_test(test_each_theft_boosts),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return test_group_run("fallback", tests);
 }

@@ -47,7 +47,6 @@ static void test_lowest_first(void **state)
 	qr_pfn_t last = 0;
 
 	(void)state;
-	m->config.engine = "list";
 	test_machine_one_zone(m, 16 * QR_MAX_ORDER_NR_PAGES);
 	test_machine_create(m);
 	hoard = hoard_new(m->q);
@@ -82,7 +81,6 @@ static void test_shuffle(void **state)
 		struct test_machine *m = test_machine_new();
 
 		test_machine_one_zone(m, 256 * QR_MAX_ORDER_NR_PAGES);
-		m->config.engine = "list";
 		m->config.options = QR_OPT_SHUFFLE;
 		m->config.seed = 1 + i / 2;
 		test_machine_create(m);
@@ -381,7 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_is_released),
-		cmocka_unit_test(test_lowest_first),
+		list_unit_test(test_lowest_first),
 		cmocka_unit_test(test_shuffle),
 		cmocka_unit_test(test_deferred_starts_small),
 		cmocka_unit_test(test_deferred_grows_on_demand),
@@ -396,5 +394,5 @@ int main(void)
 		cmocka_unit_test(test_cma_pageblocks),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return test_group_run("release", tests);
 }

@@ -243,7 +243,6 @@ static void test_instance(void **state)
 	(void)state;
 	test_machine_nodes(m, 2, ZONE_PAGES);
 	m->config.options |= QR_OPT_CHECK_PAGES;
-	m->config.engine = "list";
 	test_machine_create(m);
 	qr_quire_snapshot(m->q, &snap);
 	assert_int_equal(snap.nr_nodes, 2);
@@ -255,7 +254,7 @@ static void test_instance(void **state)
 	assert_int_equal(snap.nr_free, 2 * ZONE_PAGES);
 	assert_int_equal(snap.min_free_kbytes, 1448); /* of 128 MiB */
 	assert_int_equal(snap.metadata_size, m->metadata_size);
-	assert_string_equal(snap.engine, "list");
+	assert_string_equal(snap.engine, test_engine());
 	assert_false(snap.mobility_disabled);
 	assert_int_equal(snap.options, QR_OPT_CHECK_PAGES);
 	test_machine_free(m);
