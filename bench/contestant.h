@@ -8,12 +8,15 @@
  *	#include "contestant.h"
  *	...
  *	const struct contestant contestant_plugin = {
- *		.abi = CONTESTANT_ABI, .name = "mine", .what = "my allocator",
+ *		.size = sizeof(struct contestant), .name = "mine", .what = "my allocator",
  *		.open = mine_open, .close = mine_close, .get = mine_get, .put = mine_put,
  *	};
  *
  *	cc -O2 -shared -fPIC -Ibench -o mine.so mine.c
  *	build/qr-bench pair --contestants bitmap,./mine.so
+ *
+ * Nobody touches the pages: a contestant needs no memory behind them, and one that manages a range
+ * of memory can return addresses in a reservation of address space.
  */
 #ifndef QUIRE_BENCH_CONTESTANT_H
 #define QUIRE_BENCH_CONTESTANT_H
@@ -22,15 +25,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Counts the changes of struct contestant: who was built for another is not run. */
-enum { CONTESTANT_ABI = 1 };
-
+/* Fields are only ever added at the end; what a shared object does not have yet, counts as 0. */
 struct contestant {
-	unsigned abi; /* CONTESTANT_ABI; only looked at in shared objects */
+	size_t size; /* sizeof(struct contestant); only looked at in shared objects */
 	const char *name;
 	const char *what; /* one line, for --help */
 
-	/* Prepare to serve so many bytes to so many threads; NULL: it cannot take part here. */
+	/*
+	 * Prepare to serve so many bytes to so many threads; NULL: it cannot take part here, and
+	 * has told stderr why.
+	 */
 	void *(*open)(uint64_t bytes, unsigned threads);
 	void (*close)(void *pool);
 
@@ -38,22 +42,22 @@ struct contestant {
 	void *(*get)(void *pool, unsigned order);
 	void (*put)(void *pool, void *pages, unsigned order);
 
+	/* All that follows may be NULL. */
+
+	/* Each thread calls it before its first get or put; they are numbered from 0. */
+	void (*enter)(void *pool, unsigned thread);
 	/* Wholly free blocks of 2 MiB; NULL: it cannot tell. */
 	uint64_t (*free_huge)(void *pool);
 	/* Locks taken so far, and how many had to be waited for; NULL: it cannot tell. */
 	void (*locks)(void *pool, uint64_t *taken, uint64_t *waited);
+	/* Which version of it runs here. */
+	const char *(*version)(void *pool);
+	/* Asked at the end: why its numbers do not count; NULL: they do. */
+	const char *(*complaint)(void *pool);
+
+	bool no_pool; /* there is nothing to be made: workload init passes it over */
+	bool unaligned; /* its blocks are aligned to 4 KiB only */
+	bool by_name_only; /* takes part only where it is named */
 };
-
-extern const struct contestant contestant_list, contestant_bitmap, contestant_glibc,
-	contestant_jemalloc, contestant_mimalloc, contestant_mmap;
-
-/* All that are built in; ends with NULL. */
-extern const struct contestant *const contestants[];
-
-/* One of them by its name, or one from a shared object by its path; NULL: *why says why not. */
-const struct contestant *contestant_find(const char *name, const char **why);
-
-/* What a shared object has to define; qr-bench itself does not. */
-extern const struct contestant contestant_plugin;
 
 #endif /* QUIRE_BENCH_CONTESTANT_H */
