@@ -100,7 +100,7 @@ static void chart(const struct term *term, const struct replay_result *r, const 
 		nr = CHART_MAX;
 	if (nr > r->nr_samples)
 		nr = r->nr_samples;
-	if (!nr)
+	if (nr < 2)
 		return;
 	for (unsigned i = 0; i < r->nr_samples; i++) {
 		uint64_t value = of(&r->samples[i]);
@@ -158,23 +158,25 @@ static void summary(const struct replay_machine *m, const struct replay_result *
 		printf("  %s blocks were freed in parts\n", text_grouped(r->splits).text);
 }
 
+static void end_row(const char *name, uint64_t model, uint64_t machine, bool known, bool percent)
+{
+	printf("  %-28s %14s %14s", name, text_grouped(model).text,
+	       known ? text_grouped(machine).text : "unknown");
+	if (known && percent)
+		printf(" %8.2f%%", percent_off(model, machine));
+	putchar('\n');
+}
+
 static void end_table(const struct replay_machine *m, const struct replay_result *r,
 		      const struct term *term)
 {
 	heading(term, "The end, beside the real machine's");
 	printf("  %-28s %14s %14s %9s\n", "", "model", "machine", "off by");
-	printf("  %-28s %14s %14s %8.2f%%\n", "free pages", text_grouped(r->free_pages.model).text,
-	       m->has_after ? text_grouped(r->free_pages.machine).text : "unknown",
-	       percent_off(r->free_pages.model, r->free_pages.machine));
-	printf("  %-28s %14s %14s\n", "pages in per-CPU caches",
-	       text_grouped(r->pcp_pages.model).text,
-	       m->has_after ? text_grouped(r->pcp_pages.machine).text : "unknown");
-	printf("  %-28s %14s %14s %8.2f%%\n", "free 2 MiB blocks",
-	       text_grouped(r->free_2m.model).text,
-	       m->has_after ? text_grouped(r->free_2m.machine).text : "unknown",
-	       percent_off(r->free_2m.model, r->free_2m.machine));
-	printf("  %-28s %14s %14s\n", "  of which at the start",
-	       text_grouped(r->start_2m.model).text, text_grouped(r->start_2m.machine).text);
+	end_row("free pages", r->free_pages.model, r->free_pages.machine, m->has_after, true);
+	end_row("pages in per-CPU caches", r->pcp_pages.model, r->pcp_pages.machine, m->has_after,
+		false);
+	end_row("free 2 MiB blocks", r->free_2m.model, r->free_2m.machine, m->has_after, true);
+	end_row("  of which at the start", r->start_2m.model, r->start_2m.machine, true, false);
 }
 
 /* A table with a column for each order; a column is as wide as its longest number. */
@@ -258,7 +260,7 @@ static void traffic_table(const struct replay_result *r, const struct term *term
 			order_row(&table, qr_migratetype_name((enum qr_migratetype)t), numbers);
 	}
 	order_row(&table, "frees", r->frees);
-	printf("  pages taken from zones:");
+	printf("  pages taken from zones:%s", r->nr_kind[TRACE_ALLOC] ? "" : " none");
 	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
 		if (r->zone_allocs[t])
 			printf(" %s %s", qr_zone_type_name((enum qr_zone_type)t),

@@ -153,13 +153,13 @@ json_t *show_zoneinfo_json(struct quire *q)
 
 /* vmstat ----------------------------------------------------------------------------------- */
 
-json_t *show_vmstat_json(struct quire *q)
+json_t *show_vmstat_json(const char *text)
 {
 	json_t *document = json_document("quire-show-vmstat", SHOW_VERSION);
 	json_t *counters = json_object();
-	char *text = show_text(q, qr_show_vmstat), *rest = text, *line;
+	char *copy = strdup(text ? text : ""), *rest = copy, *line;
 
-	while (text && (line = strsep(&rest, "\n")) != NULL) {
+	while (copy && (line = strsep(&rest, "\n")) != NULL) {
 		char *space = strchr(line, ' ');
 
 		if (!space)
@@ -167,7 +167,7 @@ json_t *show_vmstat_json(struct quire *q)
 		*space = '\0';
 		json_put_number(counters, line, strtoull(space + 1, NULL, 10));
 	}
-	free(text);
+	free(copy);
 	json_put(document, "counters", counters);
 	return document;
 }
@@ -190,23 +190,33 @@ static int map_block(void *blocks, const struct qr_pageblock_info *info)
 	return json_array_append_new(blocks, row);
 }
 
-static void map_zone(void *zones, struct quire *q, const struct qr_zone_snapshot *zone)
-{
-	json_t *object = zone_json(zone);
-	json_t *blocks = json_array();
+struct map_zones {
+	const struct show_source *source;
+	json_t *zones;
+};
 
-	qr_for_each_pageblock(q, zone->nid, zone->type, map_block, blocks);
+static void map_zone(void *arg, const struct show_zone *zone)
+{
+	const struct map_zones *map = arg;
+	json_t *object = json_object(), *blocks = json_array();
+
+	json_put_number(object, "node", (uint64_t)zone->nid);
+	json_put_text(object, "zone", zone->name);
+	map->source->each_block(map->source, zone, map_block, blocks);
 	json_put(object, "pageblocks", blocks);
-	json_array_append_new(zones, object);
+	json_array_append_new(map->zones, object);
 }
 
-json_t *show_map_json(struct quire *q)
+json_t *show_map_json(const struct show_source *source)
 {
 	static const char *const columns[] = {"start_pfn", "type",     "free",  "cached",
 					      "allocated", "reserved", "absent"};
-	json_t *document = zones_document(q, "quire-show-map", map_zone);
+	json_t *document = json_document("quire-show-map", SHOW_VERSION);
+	struct map_zones map = {source, json_array()};
 	json_t *names = json_array();
 
+	source->each_zone(source, map_zone, &map);
+	json_put(document, "zones", map.zones);
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 		json_array_append_new(names, json_string(columns[i]));
 	json_put_number(document, "pageblock_order", QR_PAGEBLOCK_ORDER);

@@ -41,6 +41,7 @@ struct cell {
 };
 
 struct map {
+	const struct show_source *source;
 	const struct term *term;
 	bool blocks; /* block characters, not letters */
 	unsigned nr_per_cell, width; /* width in cells */
@@ -143,7 +144,7 @@ static void map_draw(const struct map *map)
 	}
 }
 
-static void totals_print(const struct map *map, const struct qr_zone_snapshot *zone)
+static void totals_print(const struct map *map, const struct show_zone *zone)
 {
 	printf("Node %d, zone %s: %" PRIu64 " of %" PRIu64 " pages free;", zone->nid, zone->name,
 	       zone->nr_free, zone->managed);
@@ -156,7 +157,7 @@ static void totals_print(const struct map *map, const struct qr_zone_snapshot *z
 	putchar('\n');
 }
 
-static void zone_map(void *arg, struct quire *q, const struct qr_zone_snapshot *zone)
+static void zone_map(void *arg, const struct show_zone *zone)
 {
 	struct map map = *(struct map *)arg;
 	uint64_t end_block = (zone->end_pfn + QR_PAGEBLOCK_NR_PAGES - 1) >> QR_PAGEBLOCK_ORDER;
@@ -166,7 +167,7 @@ static void zone_map(void *arg, struct quire *q, const struct qr_zone_snapshot *
 	map.cells = calloc(map.nr_cells, sizeof(*map.cells));
 	if (!map.cells)
 		return;
-	qr_for_each_pageblock(q, zone->nid, zone->type, block_add, &map);
+	map.source->each_block(map.source, zone, block_add, &map);
 	totals_print(&map, zone);
 	map_draw(&map);
 	free(map.cells);
@@ -195,28 +196,73 @@ static void legend_print(const struct map *map)
 		printf("\n  . wholly free   small: partly in use   capital: wholly in use\n");
 }
 
-static void spanned_add(void *arg, struct quire *q, const struct qr_zone_snapshot *zone)
+static void spanned_add(void *arg, const struct show_zone *zone)
 {
-	(void)q;
-	*(uint64_t *)arg += zone->spanned >> QR_PAGEBLOCK_ORDER;
+	*(uint64_t *)arg += (zone->end_pfn - zone->start_pfn) >> QR_PAGEBLOCK_ORDER;
 }
 
-void show_map(struct quire *q, const struct term *term, unsigned nr_per_cell)
+void show_map(const struct show_source *source, const struct term *term, unsigned nr_per_cell)
 {
-	struct map map = {.term = term, .blocks = term->color && term->utf8};
+	struct map map = {.source = source, .term = term, .blocks = term->color && term->utf8};
 	uint64_t nr_blocks = 0;
 	unsigned room;
 
 	map.width = term->width > GUTTER + MAX_WIDTH ? MAX_WIDTH
 		    : term->width > GUTTER + 16      ? (term->width - GUTTER) / 16 * 16
 						     : 16;
-	show_each_zone(q, spanned_add, &nr_blocks);
+	source->each_zone(source, spanned_add, &nr_blocks);
 	room = map.width * MAX_LINES;
 	map.nr_per_cell = nr_per_cell;
 	for (unsigned n = 1; map.nr_per_cell == 0; n *= 2) {
 		if (nr_blocks / n <= room)
 			map.nr_per_cell = n;
 	}
-	show_each_zone(q, zone_map, &map);
+	source->each_zone(source, zone_map, &map);
 	legend_print(&map);
+}
+
+/* An instance ------------------------------------------------------------------------------ */
+
+struct instance_zones {
+	show_zone_visit *visit;
+	void *arg;
+};
+
+static void instance_zone(void *arg, struct quire *q, const struct qr_zone_snapshot *zone)
+{
+	const struct instance_zones *to = arg;
+	const struct show_zone mine = {
+		.nid = zone->nid,
+		.name = zone->name,
+		.start_pfn = zone->start_pfn,
+		.end_pfn = zone->end_pfn,
+		.managed = zone->managed,
+		.nr_free = zone->nr_free,
+		.type = zone->type,
+	};
+
+	(void)q;
+	to->visit(to->arg, &mine);
+}
+
+static void instance_each_zone(const struct show_source *source, show_zone_visit *visit, void *arg)
+{
+	struct instance_zones to = {visit, arg};
+
+	show_each_zone(source->of, instance_zone, &to);
+}
+
+static void instance_each_block(const struct show_source *source, const struct show_zone *zone,
+				show_block_visit *visit, void *arg)
+{
+	qr_for_each_pageblock(source->of, zone->nid, zone->type, visit, arg);
+}
+
+struct show_source show_instance(struct quire *q)
+{
+	return (struct show_source){
+		.each_zone = instance_each_zone,
+		.each_block = instance_each_block,
+		.of = q,
+	};
 }

@@ -6,9 +6,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "replay_report.h"
+#include "replay_save.h"
 #include "runs.h"
 #include "term.h"
 #include "text.h"
@@ -24,7 +26,8 @@ struct replay {
 	struct run runs[RUNS_MAX];
 	unsigned nr_runs;
 	unsigned color;
-	bool json, quiet;
+	const char *save_end; /* NULL: nowhere */
+	bool force, json, quiet;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -72,6 +75,19 @@ static bool compare_take(struct cli *cli, void *into, const char *value)
 	return run_take_differences(cli, &replay->differences[replay->nr_differences++], value);
 }
 
+static bool save_end_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct replay *)into)->save_end = value;
+	return true;
+}
+
+static bool force_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli, (void)value;
+	return ((struct replay *)into)->force = true;
+}
+
 static bool color_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_word(cli, value, term_when_words, &((struct replay *)into)->color);
@@ -109,6 +125,10 @@ static const struct cli_option options[] = {
 	 "play it once more, with these differences, and lay\n"
 	 "all replays side by side.  KEY is engine, cpus or a\n"
 	 "tunable; any number of times"},
+	{"save-end", "FILE.qtrace", save_end_take,
+	 "write the state at the end, for quire show, info and\n"
+	 "replay; of several replays that of the first"},
+	{"force", NULL, force_take, "replace an existing file"},
 	{"color", "WHEN", color_take, "auto, always or never"},
 	{"json", NULL, json_take, "print JSON; quire-replay(1) describes it"},
 	{"quiet", NULL, quiet_take, "no progress line"},
@@ -146,10 +166,22 @@ static int run_one(const struct replay *replay, const struct replay_machine *m, 
 {
 	struct progress progress = progress_begin(stderr, replay->quiet);
 	struct replay_config config = run_config(&replay->runs[which]);
+	char label[REPLAY_LABEL_SIZE];
+	struct replay_save save = {
+		.path = replay->save_end,
+		.overwrite = replay->force,
+		.source = replay->path,
+		.label = label,
+	};
 	int error;
 
+	runs_label(replay->runs, 1, 0, label);
 	config.progress = on_progress;
 	config.progress_arg = &progress;
+	if (replay->save_end && which == 0) {
+		config.at_end = replay_save_end;
+		config.at_end_arg = &save;
+	}
 	error = replay_run(m, &config, result);
 	progress_clear(&progress);
 	runs_label(replay->runs, replay->nr_runs, which, result->label);
@@ -188,13 +220,18 @@ static int replay_all(struct cli *cli, struct replay *replay, struct replay_mach
 	unsigned nr = 0;
 	int code = EXIT_GOOD;
 
+	if (replay->save_end && !replay->force && access(replay->save_end, F_OK) == 0) {
+		cli_error(cli, "%s exists already; name another file or say --force",
+			  replay->save_end);
+		return EXIT_LACKING;
+	}
 	runs_make(replay);
 	while (code == EXIT_GOOD && nr < replay->nr_runs && !interrupted) {
 		int error = run_one(replay, m, nr, &results[nr]);
 
 		if (error < 0) {
 			cli_error(cli, "%s", results[nr].why);
-			code = error == -ENOMEM ? EXIT_LACKING : EXIT_INPUT;
+			code = error == -EINVAL ? EXIT_INPUT : EXIT_LACKING;
 		} else if (results[nr].check) {
 			code = EXIT_FAILED;
 		}

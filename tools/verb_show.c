@@ -14,6 +14,7 @@
 #include "gfp.h"
 #include "json.h"
 #include "show.h"
+#include "show_trace.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -63,18 +64,21 @@ struct show {
 	uint64_t nr_per_cell;
 	unsigned color;
 	bool json;
+	bool after; /* of a recording */
+	const char *machine_only; /* an option that has no meaning for a recording, or NULL */
 };
 
 /* Arguments -------------------------------------------------------------------------------- */
 
 static bool set_take(struct cli *cli, void *into, const char *value)
 {
+	((struct show *)into)->machine_only = cli->option;
 	return setting_list_take(cli, &((struct show *)into)->settings, value);
 }
 
 static bool engine_take(struct cli *cli, void *into, const char *value)
 {
-	(void)cli;
+	((struct show *)into)->machine_only = cli->option;
 	((struct show *)into)->engine = value;
 	return true;
 }
@@ -87,6 +91,7 @@ static bool alloc_take(struct cli *cli, void *into, const char *value)
 	const char *order, *count, *gfp;
 	uint64_t number;
 
+	show->machine_only = cli->option;
 	if (show->nr_wishes == MAX_ALLOCS)
 		return cli_error(cli, "given more than %d times", MAX_ALLOCS);
 	snprintf(copy, sizeof(copy), "%s", value);
@@ -109,6 +114,7 @@ static bool alloc_take(struct cli *cli, void *into, const char *value)
 
 static bool free_every_take(struct cli *cli, void *into, const char *value)
 {
+	((struct show *)into)->machine_only = cli->option;
 	return cli_number(cli, value, 1, UINT64_MAX, &((struct show *)into)->free_every);
 }
 
@@ -120,6 +126,13 @@ static bool per_cell_take(struct cli *cli, void *into, const char *value)
 static bool color_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_word(cli, value, term_when_words, &((struct show *)into)->color);
+}
+
+static bool after_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	(void)value;
+	return ((struct show *)into)->after = true;
 }
 
 static bool json_take(struct cli *cli, void *into, const char *value)
@@ -150,6 +163,7 @@ static const struct cli_option options[] = {
 	 "repeated"},
 	{"engine", "NAME", engine_take, "which engine keeps the free blocks: list or bitmap"},
 	{"free-every", "N", free_every_take, "then free every N-th of these blocks"},
+	{"after", NULL, after_take, "a recording: the state after it, not the one before it"},
 	{"blocks-per-char", "N", per_cell_take, "map: so many pageblocks to a character"},
 	{"color", "WHEN", color_take, "map: auto, always or never"},
 	{"json", NULL, json_take, "print JSON; quire-show(1) describes it"},
@@ -222,8 +236,19 @@ char *show_text(struct quire *q, size_t (*view)(struct quire *q, char *buf, size
 	return text;
 }
 
+static json_t *vmstat_json(struct quire *q)
+{
+	char *text = show_text(q, qr_show_vmstat);
+	json_t *document = show_vmstat_json(text);
+
+	free(text);
+	return document;
+}
+
 static json_t *view_json(const struct show *show, struct quire *q)
 {
+	struct show_source source = show_instance(q);
+
 	switch ((enum view)show->view) {
 	case VIEW_BUDDYINFO:
 		return show_buddyinfo_json(q);
@@ -232,9 +257,9 @@ static json_t *view_json(const struct show *show, struct quire *q)
 	case VIEW_ZONEINFO:
 		return show_zoneinfo_json(q);
 	case VIEW_VMSTAT:
-		return show_vmstat_json(q);
+		return vmstat_json(q);
 	case VIEW_MAP:
-		return show_map_json(q);
+		return show_map_json(&source);
 	default:
 		return show_machine_json(&show->machine, q);
 	}
@@ -249,10 +274,11 @@ static void view_text(const struct show *show, struct quire *q)
 		[VIEW_VMSTAT] = qr_show_vmstat,
 	};
 	struct term term = term_of(stdout, (enum term_when)show->color);
+	struct show_source source = show_instance(q);
 	char *text;
 
 	if (show->view == VIEW_MAP) {
-		show_map(q, &term, (unsigned)show->nr_per_cell);
+		show_map(&source, &term, (unsigned)show->nr_per_cell);
 	} else if (show->view == VIEW_MACHINE) {
 		show_machine(&show->machine, q);
 	} else {
@@ -310,6 +336,29 @@ static int machine_prepare(struct show *show, struct machine_error *error)
 	return code;
 }
 
+static int recording_show(struct cli *cli, const struct show *show)
+{
+	const struct show_trace trace = {
+		.path = show->path,
+		.view = view_words[show->view],
+		.after = show->after,
+		.json = show->json,
+		.term = term_of(stdout, (enum term_when)show->color),
+		.nr_per_cell = (unsigned)show->nr_per_cell,
+	};
+
+	if (show->view == VIEW_MACHINE) {
+		cli_error(cli, "%s is a recording; 'quire info' tells of its machine", show->path);
+		return EXIT_USAGE;
+	}
+	if (show->machine_only) {
+		cli_error(cli, "--%s: %s is a recording, which is shown as it is",
+			  show->machine_only, show->path);
+		return EXIT_USAGE;
+	}
+	return show_trace(cli, &trace);
+}
+
 static int show_run(struct cli *cli, struct show *show)
 {
 	struct qr_linux_config how = {.backing = QR_LINUX_NO_MEMORY, .no_worker = true};
@@ -317,6 +366,12 @@ static int show_run(struct cli *cli, struct show *show)
 	struct machine_error error;
 	int code, shown;
 
+	if (show->path && show_is_trace(show->path))
+		return recording_show(cli, show);
+	if (show->after) {
+		cli_error(cli, "--after: only a recording has a state after it");
+		return EXIT_USAGE;
+	}
 	first_cpu_bind();
 	code = machine_prepare(show, &error);
 	if (code == EXIT_GOOD) {
@@ -361,19 +416,23 @@ static int run(struct cli *cli)
 const struct verb verb_show = {
 	.name = "show",
 	.summary = "print what Linux would print of a machine's memory",
-	.operands = "buddyinfo|pagetypeinfo|zoneinfo|vmstat|map|machine [MACHINE-FILE]",
+	.operands = "buddyinfo|pagetypeinfo|zoneinfo|vmstat|map|machine [FILE]",
 	.description =
-		"Builds the machine that MACHINE-FILE describes (without one: a machine with as\n"
-		"much memory and as many CPUs as this host; -: from standard input), and prints\n"
-		"its buddyinfo, pagetypeinfo, zoneinfo or vmstat exactly as the kernel's file of\n"
-		"that name would read; a map of its pageblocks; or its description.  There is no\n"
-		"memory behind it, only page records, so a machine of a terabyte takes no longer\n"
-		"than a small one.",
+		"Prints buddyinfo, pagetypeinfo, zoneinfo or vmstat as the kernel's file of that\n"
+		"name reads, a map of all pageblocks, or the description of a machine.  FILE is\n"
+		"one of two things.\n\n"
+		"A recording of quire record or import, or what quire replay --save-end wrote:\n"
+		"its files are printed as they were recorded, before the recording or --after it.\n"
+		"\n"
+		"A description of a machine (-: from standard input; without one: a machine with\n"
+		"as much memory and as many CPUs as this host).  It is built, with page records\n"
+		"but no memory behind them, so that a terabyte takes no longer than a megabyte.",
 	.examples = "  quire show buddyinfo\n"
 		    "  quire show zoneinfo examples/machines/server-2-nodes.machine \\\n"
 		    "        --set watermark_scale_factor=100\n"
 		    "  quire show map examples/machines/tiny.machine --alloc 0:2000:movable \\\n"
-		    "        --alloc 3:50 --free-every 2",
+		    "        --alloc 3:50 --free-every 2\n"
+		    "  quire show map --after my.qtrace",
 	.options = options,
 	.operand = operand_take,
 	.run = run,

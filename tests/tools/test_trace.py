@@ -67,6 +67,28 @@ def pagetypeinfo():
     )
 
 
+def chunk(tag, raw, extra=0):
+    """A chunk of a .qtrace; its zstd frame has one block that is not compressed, and no checksum."""
+    blocks = [raw[at : at + (1 << 17)] for at in range(0, len(raw), 1 << 17)] or [b""]
+    frame = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(raw))
+    for i, block in enumerate(blocks):
+        frame += struct.pack("<I", len(block) << 3 | (i == len(blocks) - 1))[:3] + block
+    head = struct.pack("<4sIII", tag, extra, len(raw), len(frame))
+    return head + struct.pack("<II", zlib.crc32(head), 0) + frame
+
+
+def with_file(trace, name, data, when=1):
+    """The same recording with this file in the place of the one of that name."""
+    out, at = trace[:HEAD], HEAD
+    while at < len(trace):
+        size = CHUNK + struct.unpack_from("<I", trace, at + 12)[0]
+        part = trace[at : at + size]
+        if not (part[:4] == b"FILE" and name.encode() in part):
+            out += part if part[:4] != b"END " else chunk(b"FILE", struct.pack("<B7x48s8x", when, name.encode()) + data) + part
+        at += size
+    return out
+
+
 def write_state(directory, **replaced):
     """A machine of 4096 frames: the first pageblock is in use by user pages, the rest is free."""
     flags = [USER_PAGE] * NR_USED + [FREE_PAGE] * (NR_FRAMES - NR_USED)
@@ -444,6 +466,120 @@ class Replaying(TraceTest):
         self.bad(3, "multiple of 8", "replay", self.path)
         self.machine(balanced(), buddyinfo_before="gibberish\n")
         self.bad(3, "buddyinfo:1", "replay", self.path)
+
+
+class Showing(TraceTest):
+    """`quire show` of a recording, and of the end of a replay that was saved."""
+
+    FILES = ("buddyinfo", "pagetypeinfo", "zoneinfo")
+
+    def show(self, view, *args, path=None):
+        return self.good_json("show", view, path or self.path, *args, schema=f"quire-show-{view}")
+
+    def test_files_are_printed_as_they_were_recorded(self):
+        self.machine(balanced(), buddyinfo_after="Node 0, zone   Normal      7 \n", vmstat_before="nr_free_pages 5\nx 1\n")
+        for name in self.FILES:
+            for args, when in (((), "before"), (("--after",), "after")):
+                recorded = (self.directory / "state" / f"{name}.{when}").read_text() if (name, when) != ("buddyinfo", "after") else None
+                self.assertEqual(self.good("show", name, self.path, *args), recorded or "Node 0, zone   Normal      7 \n")
+        self.assertEqual(self.good("show", "vmstat", self.path), "nr_free_pages 5\nx 1\n")
+        self.assertEqual(self.show("vmstat")["counters"], {"nr_free_pages": 5, "x": 1})
+        self.assertEqual(self.show("buddyinfo", "--after")["zones"][0]["free_blocks"], [7])
+
+    def test_json(self):
+        self.machine(balanced())
+        zone = self.show("zoneinfo")["zones"][0]
+        self.assertEqual((zone["spanned"], zone["free"], zone["watermarks"]["low"], len(zone["pagesets"])), (NR_FRAMES, 3584, 20, 2))
+        document = self.show("pagetypeinfo")
+        self.assertEqual((document["when"], document["pageblock_order"]), ("before", 9))
+        self.assertEqual(document["zones"][0]["free_blocks"]["Movable"], [0] * 9 + [1, 3])
+        self.assertEqual(document["zones"][0]["pageblocks"]["Movable"], 8)
+
+    def test_map(self):
+        self.machine(balanced(), kpageflags_after=struct.pack(f"<{NR_FRAMES}Q", *[USER_PAGE] * 100 + [FREE_PAGE] * (NR_FRAMES - 100)))
+        for args, used in (((), 512), (("--after",), 100)):
+            document = self.show("map", *args)
+            self.assertTrue(document["types_inferred"])
+            first, second = document["zones"][0]["pageblocks"][:2]
+            self.assertEqual(first, [0, "Movable", 512 - used, 0, used, 0, 0])
+            self.assertEqual(second, [512, "Movable", 512, 0, 0, 0, 0])
+        text = self.good("show", "map", self.path)
+        self.assertIn("0  M.......\n", text)
+        self.assertIn("types are inferred", text)
+        self.assertIn("0  m.......\n", self.good("show", "map", "--after", self.path))
+
+    def test_what_a_recording_does_not_carry(self):
+        self.importing(balanced())
+        self.bad(3, "carries no buddyinfo of the time before the recording", "show", "buddyinfo", self.path)
+        self.bad(3, "carries no vmstat of the time after the recording", "show", "vmstat", "--after", self.path)
+        self.bad(3, "zoneinfo", "show", "map", self.path)
+
+    def test_wrong_usage(self):
+        self.machine(balanced())
+        self.bad(2, "is a recording; 'quire info'", "show", "machine", self.path)
+        for args in (("--set", "min_free_kbytes=1"), ("--alloc", "0:1"), ("--engine", "list"), ("--free-every", "2")):
+            self.bad(2, f"{args[0]}: {self.path} is a recording", "show", "map", self.path, *args)
+        self.bad(2, "--after: only a recording", "show", "map", "--after")
+        self.path.write_bytes(self.path.read_bytes().replace(b"\r\n", b"\n"))
+        self.bad(3, "transferred as text", "show", "map", self.path)
+
+    def saved_end(self, *args):
+        end = self.directory / "end.qtrace"
+        document = self.good_json("replay", "--quiet", "--save-end", end, "--force", *args, self.path, schema="quire-replay")
+        return end, document
+
+    def test_saved_end_is_the_end(self):
+        lines = [alloc(5 + i / 100, 2048 + 3 * i, cpu=i % 2, order=i % 3, migratetype=i % 3) for i in range(100)]
+        self.machine(balanced() + "".join(lines))
+        for engine in ("list", "bitmap"):
+            end, document = self.saved_end("--engine", engine)
+            told = {row["order"]: row["model"] for row in document["end"]["orders"]}
+            self.assertEqual(self.show("buddyinfo", path=end)["zones"][0]["free_blocks"], list(told.values()))
+            zone = self.show("pagetypeinfo", path=end)["zones"][0]
+            types = {name: nr for name, nr in zone["pageblocks"].items() if nr}
+            self.assertEqual(types, {name: pair["model"] for name, pair in document["end"]["zones"][0]["pageblocks"].items() if pair["model"]})
+            mapped = self.show("map", path=end)
+            self.assertFalse(mapped["types_inferred"])
+            blocks = mapped["zones"][0]["pageblocks"]
+            self.assertEqual(sum(block[2] for block in blocks), document["end"]["free_pages"]["model"])
+            self.assertEqual({name: sum(block[1] == name for block in blocks) for name in types}, types)
+            info = self.info(end)
+            self.assertEqual((info["events"], {f["when"] for f in info["files"]}), (0, {"meta", "before"}))
+
+    def test_saved_end_can_be_replayed(self):
+        self.machine(balanced() + "".join(alloc(5 + i / 100, 2048 + 3 * i, migratetype=i % 3) for i in range(100)))
+        end, document = self.saved_end("--set", "watermark_scale_factor=77")
+        again = self.replay(path=end)
+        self.assertEqual(again["events"], 0)
+        for name in ("free_pages", "free_2m"):
+            self.assertEqual(again["end"][name], {"model": document["end"][name]["model"], "machine": None})
+        self.assertEqual([row["model"] for row in again["end"]["orders"]], [row["model"] for row in document["end"]["orders"]])
+        model = {name: pair["model"] for name, pair in document["end"]["zones"][0]["pageblocks"].items()}
+        self.assertEqual({name: pair["model"] for name, pair in again["end"]["zones"][0]["pageblocks"].items()}, model)
+        self.good("replay", "--quiet", end)
+
+    def test_saved_end_of_the_bundled_trace(self):
+        self.path = REDIS
+        end, document = self.saved_end()
+        again = self.replay(path=end)
+        self.assertEqual(again["end"]["free_2m"]["model"], document["end"]["free_2m"]["model"])
+        self.assertEqual(again["end"]["free_pages"]["model"], document["end"]["free_pages"]["model"])
+
+    def test_saved_end_replaces_nothing_unasked(self):
+        self.machine(balanced())
+        precious = self.directory / "precious"
+        precious.write_text("precious")
+        self.bad(4, "exists already", "replay", "--quiet", "--save-end", precious, self.path)
+        self.assertEqual(precious.read_text(), "precious")
+        self.bad(4, "cannot be created", "replay", "--quiet", "--save-end", self.directory / "no" / "where", self.path)
+
+    def test_told_types_that_make_no_sense(self):
+        self.machine(balanced())
+        end, _ = self.saved_end()
+        for text in ("0 8\n", "0 9 Movable\n", "1 1 Movable\n", "0 1 Immovable\n", f"{1 << 63} 1 Movable\n", f"0 {(1 << 64) - 1} Movable\n"):
+            self.path.write_bytes(with_file(end.read_bytes(), "pageblocks", text.encode()))
+            self.bad(3, "before/pageblocks:1", "replay", "--quiet", self.path)
+            self.bad(3, "before/pageblocks:1", "show", "map", self.path)
 
 
 class BadFiles(TraceTest):

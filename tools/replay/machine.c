@@ -24,9 +24,9 @@ static int check_zones(struct replay_machine *m)
 				       zone->spanned <= m->frames.nr - zone->start_pfn))
 			continue;
 		snprintf(m->why, sizeof(m->why),
-			 "before/zoneinfo contradicts kpageflags: node %d zone %s has %llu frames "
+			 "%s/zoneinfo contradicts kpageflags: node %d zone %s has %llu frames "
 			 "from %llu on, but only %llu frames are told of",
-			 zone->nid, qr_zone_type_name(zone->type),
+			 m->before.when, zone->nid, qr_zone_type_name(zone->type),
 			 (unsigned long long)zone->spanned, (unsigned long long)zone->start_pfn,
 			 (unsigned long long)m->frames.nr);
 		return -EINVAL;
@@ -34,14 +34,14 @@ static int check_zones(struct replay_machine *m)
 	return 0;
 }
 
-static int read_before(struct replay_machine *m)
+static int read_start(struct replay_machine *m, enum qtrace_when when)
 {
 	char why[256];
-	int error = state_read(&m->before, m->trace, QTRACE_BEFORE);
+	int error = state_read(&m->before, m->trace, when);
 
 	if (error)
 		return machine_fails(m, error, m->before.why);
-	error = frame_map_read(&m->frames, m->trace, QTRACE_BEFORE, why);
+	error = frame_map_read(&m->frames, m->trace, when, why);
 	if (error)
 		return machine_fails(m, error, why);
 	if (m->frames.nr >= UINT32_MAX)
@@ -88,7 +88,7 @@ int replay_machine_read(struct replay_machine *m, struct qtrace *trace)
 
 	memset(m, 0, sizeof(*m));
 	m->trace = trace;
-	error = read_before(m);
+	error = read_start(m, QTRACE_BEFORE);
 	if (!error)
 		error = read_after(m);
 	if (error)
@@ -96,7 +96,23 @@ int replay_machine_read(struct replay_machine *m, struct qtrace *trace)
 	m->nr_frames = (m->frames.nr + QR_PAGEBLOCK_NR_PAGES - 1) & ~(QR_PAGEBLOCK_NR_PAGES - 1);
 	count_cpus(m);
 	error = replay_scan(m);
-	return error ? error : replay_fit_types(m);
+	if (!error)
+		error = replay_fit_types(m);
+	return error ? error : replay_told_types(m, QTRACE_BEFORE);
+}
+
+int replay_moment_read(struct replay_machine *m, struct qtrace *trace, enum qtrace_when when)
+{
+	int error;
+
+	memset(m, 0, sizeof(*m));
+	m->trace = trace;
+	error = read_start(m, when);
+	if (error)
+		return error;
+	m->nr_frames = (m->frames.nr + QR_PAGEBLOCK_NR_PAGES - 1) & ~(QR_PAGEBLOCK_NR_PAGES - 1);
+	error = replay_fit_types(m);
+	return error ? error : replay_told_types(m, when);
 }
 
 void replay_machine_free(struct replay_machine *m)

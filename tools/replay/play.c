@@ -366,6 +366,8 @@ int replay_run(const struct replay_machine *m, const struct replay_config *confi
 	}
 	if (!error)
 		error = replay_outcome(m, &p.model, result);
+	if (!error && mine.at_end)
+		error = mine.at_end(mine.at_end_arg, &p.model, result->why);
 	model_free(&p.model);
 	return error;
 }

@@ -9,6 +9,7 @@
  *			cache)
  *	types.c		which pageblock was of which migratetype: only the counts are recorded, the
  *			rest is fitted to what is known
+ *	told.c		the same, where a file tells it: in the saved end of a replay
  *	model.c		an instance of Quire in the state of the machine at the first event
  *	play.c		each event on its CPU, in order, at its time
  *	outcome.c	the model's end beside the machine's
@@ -48,6 +49,8 @@ struct replay_setting {
 	int64_t value;
 };
 
+struct model;
+
 struct replay_config {
 	const char *engine; /* NULL: list */
 	struct replay_setting settings[QR_NR_TUNABLES];
@@ -57,6 +60,9 @@ struct replay_config {
 	/* Called now and then; false ends the replay early. */
 	bool (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *progress_arg;
+	/* Called with the model at its end; what it returns is the replay's error, said in why. */
+	int (*at_end)(void *arg, struct model *model, char why[256]);
+	void *at_end_arg;
 };
 
 /* The recorded machine, read once and used by any number of replays. */
@@ -161,6 +167,8 @@ struct replay_result {
 
 /* Machine: 0, or a negative errno with .why. */
 int replay_machine_read(struct replay_machine *m, struct qtrace *trace);
+/* Only its pageblocks, at one of two moments, as .frames and .block_type; not to be replayed. */
+int replay_moment_read(struct replay_machine *m, struct qtrace *trace, enum qtrace_when when);
 void replay_machine_free(struct replay_machine *m);
 
 /* One replay.  0, or a negative errno with result->why.  The trace is rewound first. */
@@ -196,6 +204,8 @@ void model_clock(struct model *model, uint64_t time_ns);
 /* The steps of replay_machine_read(). */
 int replay_scan(struct replay_machine *m);
 int replay_fit_types(struct replay_machine *m);
+/* After that: the file "pageblocks", where the trace has one, knows better. */
+int replay_told_types(struct replay_machine *m, enum qtrace_when when);
 
 /* What no replay can know, with the size of it in this trace; pages.  limits.c counts them. */
 struct replay_limits {
