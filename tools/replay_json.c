@@ -78,13 +78,55 @@ static json_t *end(const struct replay_machine *m, const struct replay_result *r
 	return object;
 }
 
-static json_t *start(const struct replay_result *r)
+/* Why free pages differ at the end; quire-replay(1) names the rows. */
+static json_t *books(const struct replay_machine *m, const struct replay_result *r)
+{
+	const struct replay_books *b = &r->books;
+	json_t *object;
+
+	if (!m->has_after || r->interrupted)
+		return json_null();
+	object = json_object();
+	json_put(object, "difference", json_integer(b->difference));
+	json_put(object, "waiting", json_integer(b->waiting));
+	json_put(object, "unfound", json_integer(b->unfound));
+	json_put(object, "between", json_integer(b->between));
+	json_put(object, "unplaced", json_integer(b->unplaced));
+	json_put(object, "outside", json_integer(b->outside));
+	json_put(object, "rest", json_integer(b->rest));
+	json_put_flag(object, "outside_known", b->outside_known);
+	return object;
+}
+
+static json_t *recorder(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	json_put_number(object, "buffer_pages", r->recorder_pages);
+	json_put_number(object, "outside_pages", r->outside_pages);
+	return object;
+}
+
+static json_t *cached(const struct replay_machine *m, const struct replay_result *r)
+{
+	struct replay_limits l = replay_limits(m, r);
+	json_t *object = json_object();
+
+	json_put_number(object, "machine", l.cached);
+	json_put_number(object, "known", l.cached_known);
+	json_put_number(object, "guessed", l.cached_guessed);
+	json_put_number(object, "no_room", l.no_room);
+	return object;
+}
+
+static json_t *start(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *object = json_object();
 
 	json_put(object, "free_pages",
 		 pair(r->start_free_pages.model, r->start_free_pages.machine, true));
 	json_put(object, "free_2m", pair(r->start_2m.model, r->start_2m.machine, true));
+	json_put(object, "cached", cached(m, r));
 	return object;
 }
 
@@ -209,8 +251,11 @@ json_t *replay_json(const struct replay_machine *m, const struct replay_result *
 	json_put(object, "allocations", allocations(r));
 	json_put(object, "frees", json_numbers(r->frees, REPLAY_ORDERS));
 	json_put_number(object, "least_free_2m", replay_least_2m(r));
-	json_put(object, "start", start(r));
+	json_put_number(object, "frames_differ", r->frames_differ);
+	json_put(object, "recorder", recorder(r));
+	json_put(object, "start", start(m, r));
 	json_put(object, "end", end(m, r));
+	json_put(object, "books", books(m, r));
 	json_put(object, "series", series(r));
 	return object;
 }

@@ -179,6 +179,37 @@ static void end_table(const struct replay_machine *m, const struct replay_result
 	end_row("  of which at the start", r->start_2m.model, r->start_2m.machine, true, false);
 }
 
+static void books_row(int64_t pages, const char *text)
+{
+	uint64_t size = pages < 0 ? (uint64_t)-pages : (uint64_t)pages;
+
+	if (pages)
+		printf("  %c%13s  %s\n", pages < 0 ? '-' : '+', text_grouped(size).text, text);
+}
+
+/* Why the model ends with another number of free pages than the machine; books.c explains. */
+static void books_table(const struct replay_machine *m, const struct replay_result *r,
+			const struct term *term)
+{
+	const struct replay_books *b = &r->books;
+
+	if (!m->has_after || r->interrupted)
+		return;
+	heading(term, "The books: free pages of the model, less those of the machine");
+	books_row(b->difference, "at the end, because");
+	books_row(b->waiting, "wait in the machine's caches, but not in the model's");
+	books_row(b->unfound, "were in the machine's caches at the start, nobody knows where");
+	books_row(b->between, "came and went while the machine's state was read");
+	books_row(b->unplaced, "hang on events that could not be played as recorded");
+	books_row(b->outside, "came or went where no event tells, by /proc/vmstat");
+	books_row(b->rest, b->outside_known ? "are not explained"
+					    : "are not explained; there is no /proc/vmstat");
+	if (r->recorder_pages || r->outside_pages)
+		printf("  The recorder: %s pages of buffers while the events ran, given back\n"
+		       "  after them; %s pages taken since where no event tells (vmstat)\n",
+		       text_grouped(r->recorder_pages).text, text_grouped(r->outside_pages).text);
+}
+
 /* A table with a column for each order; a column is as wide as its longest number. */
 struct order_table {
 	int width[REPLAY_ORDERS];
@@ -315,8 +346,10 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 	struct replay_limits l = replay_limits(m, r);
 
 	heading(term, "What the trace cannot tell");
-	printf("  where the pages in caches were at the start: of %s, events betray %s\n",
-	       text_grouped(l.cached).text, text_grouped(l.cached_known).text);
+	printf("  where the pages in caches were at the start: of %s, events betray %s,\n"
+	       "    for %s more a likely place was found\n",
+	       text_grouped(l.cached).text, text_grouped(l.cached_known).text,
+	       text_grouped(l.cached_guessed).text);
 	printf("  what happened between the files of a snapshot: buddyinfo counted\n"
 	       "    %s free pages at the start, kpageflags a moment later %s\n",
 	       text_grouped(l.free_buddyinfo).text, text_grouped(l.free_kpageflags).text);
@@ -335,6 +368,7 @@ void replay_print(const struct replay_machine *m, const struct replay_result *r,
 {
 	summary(m, r, term);
 	end_table(m, r, term);
+	books_table(m, r, term);
 	chart(term, r, "Free 2 MiB blocks over time", sample_huge);
 	chart(term, r, "Free pages over time", sample_free);
 	orders_table(m, r, term);

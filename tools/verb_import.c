@@ -23,7 +23,7 @@ enum { IMPORT_VERSION = 1, INPUT_SIZE = 1 << 17 };
 struct import {
 	const char *input; /* NULL: standard input */
 	const char *output, *state;
-	uint64_t level;
+	uint64_t level, recorder_pages;
 	bool force, json, quiet;
 };
 
@@ -44,6 +44,12 @@ static bool state_take(struct cli *cli, void *into, const char *value)
 static bool level_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_number(cli, value, 1, 19, &((struct import *)into)->level);
+}
+
+static bool recorder_pages_take(struct cli *cli, void *into, const char *value)
+{
+	return cli_number(cli, value, 0, UINT64_C(1) << 32,
+			  &((struct import *)into)->recorder_pages);
 }
 
 static bool force_take(struct cli *cli, void *into, const char *value)
@@ -79,6 +85,10 @@ static const struct cli_option options[] = {
 	{"state", "DIR", state_take,
 	 "saved /proc files: buddyinfo.before, zoneinfo.after,\n"
 	 "kpageflags.before.zst, sysctl, ..."},
+	{"recorder-pages", "N", recorder_pages_take,
+	 "that the recorder took after the state was saved, and\n"
+	 "gave back before it was saved again; of perf record -m N:\n"
+	 "N for each CPU"},
 	{"level", "N", level_take, "of compression, 1..19; default 9"},
 	{"force", NULL, force_take, "replace an existing file"},
 	{"json", NULL, json_take, "print JSON; quire-import(1) describes it"},
@@ -291,6 +301,20 @@ static int import_events(struct cli *cli, const struct import *import, struct in
 	return error == -ENOSPC || error == -ENOMEM ? EXIT_LACKING : EXIT_INPUT;
 }
 
+static int import_recorder(struct qtrace_writer *w, uint64_t pages, char why[256])
+{
+	char text[64];
+	int error;
+
+	if (!pages)
+		return 0;
+	snprintf(text, sizeof(text), "buffer_pages = %" PRIu64 "\n", pages);
+	error = qtrace_put_text(w, "recorder", text);
+	if (error)
+		snprintf(why, 256, "%s", qtrace_writer_why(w));
+	return error;
+}
+
 static int import_all(struct cli *cli, const struct import *import, struct input *input)
 {
 	struct qtrace_options how = {.level = (int)import->level, .overwrite = import->force};
@@ -306,7 +330,8 @@ static int import_all(struct cli *cli, const struct import *import, struct input
 		cli_error(cli, "%s", why);
 		return EXIT_LACKING;
 	}
-	if (import->state && import_state(w, import->state, &nr_files, why) < 0) {
+	if ((import->state && import_state(w, import->state, &nr_files, why) < 0) ||
+	    import_recorder(w, import->recorder_pages, why) < 0) {
 		cli_error(cli, "%s", why);
 		code = EXIT_INPUT;
 	}

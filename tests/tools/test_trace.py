@@ -319,15 +319,66 @@ class Replaying(TraceTest):
             self.assertLess(abs(huge["model"] / huge["machine"] - 1), 0.05, one["engine"])
             self.assertLess(abs(pages["model"] / pages["machine"] - 1), 0.02, one["engine"])
             self.assertLess(sum(one["unplaced"].values()), 100)
+            self.assertLess(abs(one["books"]["rest"]), 64, one["books"])
+        fallbacks = document["fallbacks"]
+        self.assertLess(abs(fallbacks["model"] - fallbacks["machine"]), 10)
 
     def test_events_that_cannot_be_placed_are_counted_by_cause(self):
         self.machine(
-            alloc(1, 1 << 30) + free(2, 1 << 31) + free(3, 600) + alloc(4, 700) + alloc(5, 700) + alloc(6, 800, order=15) + alloc(7, NR_FRAMES - 1, order=3)
+            alloc(1, 1 << 30) + free(2, 1 << 31) + free(3, 0) + free(3.5, 0) + alloc(4, 700) + alloc(5, 700) + alloc(6, 800, order=15) + alloc(7, NR_FRAMES - 1, order=3)
         )
         self.assertEqual(
             {cause: nr for cause, nr in self.replay()["unplaced"].items() if nr},
             {"alloc_outside": 2, "free_outside": 1, "free_unknown": 1, "alloc_twice": 1, "bad_order": 1},
         )
+
+    def test_a_block_of_which_a_part_is_in_use(self):
+        self.machine(alloc(1, 1024) + alloc(1.5, 1025) + free(2, 1025) + free(3, 1024, order=1))
+        document = self.replay()
+        self.assertEqual({cause: nr for cause, nr in document["unplaced"].items() if nr}, {"free_partly": 1})
+        self.assertEqual(document["books"]["unplaced"], -1)
+
+    def test_taken_between_snapshot_and_first_event(self):
+        """What an event frees, or a cache lets go of, was not free, whatever the snapshot says."""
+        drained = event("mm_page_pcpu_drain", 2, 700, migratetype=1)
+        self.machine(free(1, 600) + drained + free(3, 1024, order=9))
+        document = self.replay()
+        self.assertEqual(sum(document["unplaced"].values()), 0)
+        self.assertEqual(document["start"]["free_pages"]["model"], NR_FRAMES - NR_USED - 1 - 1 - 512)
+        end = document["end"]
+        self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED)
+
+    def test_caches_start_as_large_and_full_as_they_were(self):
+        unknown = [USER_PAGE] * (NR_USED - 100) + [0] * 100 + [FREE_PAGE] * (NR_FRAMES - NR_USED)
+        info = zoneinfo(NR_FRAMES - NR_USED).replace("count: 0", "count: 50").replace("high: 8", "high: 60")
+        flags = struct.pack(f"<{NR_FRAMES}Q", *unknown)
+        events = alloc(1, NR_USED - 1, cpu=1) + free(2, NR_USED - 1, cpu=1)
+        self.machine(events, kpageflags_before=flags, kpageflags_after=flags, zoneinfo_before=info)
+        document = self.replay()
+        cached = document["start"]["cached"]
+        self.assertEqual((cached["machine"], cached["known"], cached["guessed"], cached["no_room"]), (100, 1, 99, 0))
+        self.assertEqual(document["end"]["pcp_pages"]["model"], 100)
+        self.assertEqual(document["end"]["free_pages"]["model"], NR_FRAMES - NR_USED)
+        self.assertEqual(document["books"]["unfound"], 0)
+
+    def test_what_the_recorder_had(self):
+        vmstat = {f"vmstat_{when}": f"pgalloc_normal {1000 + 70 * nr}\npgfree {900 + 65 * nr}\n" for nr, when in enumerate(("before", "after"))}
+        state = self.directory / "state"
+        state.mkdir()
+        write_state(state, **vmstat)
+        self.importing(balanced(), "--state", state, "--recorder-pages", 1000)
+        document = self.replay()
+        self.assertEqual(document["recorder"], {"buffer_pages": 1000, "outside_pages": 5})
+        self.assertEqual(document["start"]["free_pages"]["model"], NR_FRAMES - NR_USED)
+        self.assertLessEqual(document["series"][0]["free_pages"], NR_FRAMES - NR_USED - 1000)
+        end, books = document["end"], document["books"]
+        self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED - 5)
+        self.assertEqual((books["outside"], books["outside_known"], books["unplaced"]), (0, True, 0))
+        self.assertEqual(books["rest"], -5)  # this machine has lost nothing, whatever its counters say
+        self.assertEqual(books["difference"], end["free_pages"]["model"] - end["free_pages"]["machine"])
+        self.assertEqual(books["difference"], sum(books[row] for row in ("waiting", "unfound", "between", "unplaced", "outside", "rest")))
+        self.importing(balanced(), "--state", state, "--recorder-pages", NR_FRAMES)
+        self.bad(3, "recorder: 4096 pages are said to have been taken", "replay", self.path)
 
     def test_more_than_the_machine_has(self):
         self.machine("".join(alloc(1 + i / 100, i % 8 * 512, order=9) for i in range(8)) + alloc(3, 1024, order=10))

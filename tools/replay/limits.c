@@ -6,15 +6,21 @@
 
 struct replay_limits replay_limits(const struct replay_machine *m, const struct replay_result *r)
 {
-	struct replay_limits l = {.free_buddyinfo = r->start_free_pages.machine};
+	struct replay_limits l = {
+		.free_buddyinfo = r->start_free_pages.machine,
+		.free_kpageflags = m->nr_free_snapshot,
+		.cached_guessed = m->nr_cached_guessed,
+	};
+	uint64_t nr_free = 0;
 
 	for (uint64_t pfn = 0; pfn < m->frames.nr; pfn++)
-		l.free_kpageflags += FRAME_CLASS(m->frames.class[pfn]) == FRAME_FREE;
+		nr_free += FRAME_CLASS(m->frames.class[pfn]) == FRAME_FREE;
 	for (unsigned z = 0; z < m->before.nr_zones; z++)
 		l.cached += m->before.zones[z].pcp_count;
 	for (uint64_t i = 0; i < m->nr_cached; i++)
 		l.cached_known += UINT64_C(1) << m->cached[i].order;
-	if (r->start_free_pages.model > l.free_kpageflags)
-		l.no_room = r->start_free_pages.model - l.free_kpageflags;
+	l.cached_known -= l.cached_guessed;
+	if (r->start_free_pages.model > nr_free)
+		l.no_room = r->start_free_pages.model - nr_free;
 	return l;
 }

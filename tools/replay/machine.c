@@ -46,6 +46,8 @@ static int read_start(struct replay_machine *m, enum qtrace_when when)
 		return machine_fails(m, error, why);
 	if (m->frames.nr >= UINT32_MAX)
 		return machine_fails(m, -EINVAL, "the recorded machine has more than 2^32 frames");
+	for (uint64_t pfn = 0; pfn < m->frames.nr; pfn++)
+		m->nr_free_snapshot += FRAME_CLASS(m->frames.class[pfn]) == FRAME_FREE;
 	if (m->before.pageblock_order && m->before.pageblock_order != QR_PAGEBLOCK_ORDER) {
 		snprintf(m->why, sizeof(m->why),
 			 "the machine's pageblocks have order %u, this build's %u: configure with "
@@ -69,6 +71,28 @@ static int read_after(struct replay_machine *m)
 	if (error && error != -ENOENT)
 		return machine_fails(m, error, why);
 	m->has_frames_after = !error;
+	return 0;
+}
+
+/* Pages that the recorder took between the snapshot and the first event; none, if not told. */
+static int read_recorder(struct replay_machine *m)
+{
+	const struct qtrace_file *file = qtrace_file(m->trace, QTRACE_META, "recorder");
+	unsigned long long pages = 0;
+
+	if (!file)
+		return m->trace->why[0] ? machine_fails(m, -EINVAL, m->trace->why) : 0;
+	if (sscanf(file->data, "buffer_pages = %llu", &pages) != 1)
+		return machine_fails(m, -EINVAL,
+				     "recorder: \"buffer_pages = N\" was to be expected");
+	if (pages > m->nr_free_snapshot) {
+		snprintf(m->why, sizeof(m->why),
+			 "recorder: %llu pages are said to have been taken for its buffers, but "
+			 "only %llu were free",
+			 pages, (unsigned long long)m->nr_free_snapshot);
+		return -EINVAL;
+	}
+	m->recorder_pages = pages;
 	return 0;
 }
 
@@ -98,7 +122,15 @@ int replay_machine_read(struct replay_machine *m, struct qtrace *trace)
 	error = replay_scan(m);
 	if (!error)
 		error = replay_fit_types(m);
-	return error ? error : replay_told_types(m, QTRACE_BEFORE);
+	if (!error)
+		error = replay_told_types(m, QTRACE_BEFORE);
+	if (!error)
+		error = replay_guess_cached(m);
+	if (!error)
+		replay_frames_at_start(m);
+	free(m->touched);
+	m->touched = NULL;
+	return error ? error : read_recorder(m);
 }
 
 int replay_moment_read(struct replay_machine *m, struct qtrace *trace, enum qtrace_when when)
@@ -124,5 +156,6 @@ void replay_machine_free(struct replay_machine *m)
 	free(m->initial_order);
 	free(m->block_type);
 	free(m->cached);
+	free(m->touched);
 	memset(m, 0, sizeof(*m));
 }

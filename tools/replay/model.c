@@ -15,7 +15,8 @@
  *
  *	4.	managed pages and tunables as recorded, then those of this replay
  *
- *	5.	the frames that waited in caches are freed on their CPU, the first to leave last
+ *	5.	the caches get the recorded limits, and the frames that waited in them are freed
+ *		on their CPU, the first to leave last
  *
  * The platform is the replay itself: its CPU is the event's, its clock the trace's.
  */
@@ -413,17 +414,36 @@ static void cache_one(struct model *model, const struct replay_cached *c)
 	qr___free_pages(model->q, qr_pfn_to_page(model->q, c->pfn), c->order);
 }
 
-/* What left by a drain lay at the cold end: it goes in first, the first to leave before all. */
+/* The caches had grown, or shrunk, with what the machine did before. */
+static void warm_caches(struct model *model)
+{
+	const struct replay_machine *m = model->machine;
+
+	for (unsigned z = 0; z < m->before.nr_zones; z++) {
+		const struct state_zone *zone = &m->before.zones[z];
+		struct qr_zone *mine = qr_zone_at(model->q, zone->nid, zone->type);
+
+		for (unsigned cpu = 0; mine && cpu < zone->nr_cpus && cpu < model->nr_cpus; cpu++)
+			qr_zone_pcp_high_set(mine, cpu, zone->cpu_high[cpu]);
+	}
+}
+
+/* What was to leave last goes in last, so that it lies at the warm end. */
 static void fill_caches(struct model *model)
 {
 	const struct replay_machine *m = model->machine;
 
+	warm_caches(model);
 	for (uint64_t i = 0; i < m->nr_cached; i++) {
-		if (m->cached[i].drained)
+		if (m->cached[i].heat == REPLAY_COLD)
+			cache_one(model, &m->cached[i]);
+	}
+	for (uint64_t i = 0; i < m->nr_cached; i++) {
+		if (m->cached[i].heat == REPLAY_LUKEWARM)
 			cache_one(model, &m->cached[i]);
 	}
 	for (uint64_t i = m->nr_cached; i-- > 0;) {
-		if (!m->cached[i].drained)
+		if (m->cached[i].heat == REPLAY_WARM)
 			cache_one(model, &m->cached[i]);
 	}
 }

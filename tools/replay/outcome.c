@@ -136,9 +136,6 @@ int replay_start(const struct replay_machine *m, struct model *model, struct rep
 		r->start_free_pages.machine += end->start_machine_free;
 		r->start_2m.model += end->start_2m;
 	}
-	/* until the end: what building the model took */
-	for (unsigned t = 0; t < QR_NR_ZONES; t++)
-		r->zone_allocs[t] = qr_vm_event(model->q, QR_EV_PGALLOC + t);
 	return 0;
 }
 
@@ -192,8 +189,6 @@ int replay_outcome(const struct replay_machine *m, struct model *model, struct r
 		r->pcp_pages.model += end->model_pcp;
 		r->pcp_pages.machine += end->machine_pcp;
 	}
-	for (unsigned t = 0; t < QR_NR_ZONES; t++)
-		r->zone_allocs[t] = qr_vm_event(model->q, QR_EV_PGALLOC + t) - r->zone_allocs[t];
 	r->check = qr_check(model->q, &why);
 	snprintf(r->check_why, sizeof(r->check_why), "%s", why.text);
 	if (map_model(model, r) < 0 || map_machine(m, r) < 0) {

@@ -23,6 +23,7 @@ struct player {
 	const struct replay_config *config;
 	struct replay_result *r;
 	struct model model;
+	struct replay_recorder recorder;
 	uint64_t sample_every, next_sample;
 	uint64_t next_progress;
 };
@@ -30,10 +31,10 @@ struct player {
 const char *replay_cause_name(enum replay_cause cause)
 {
 	static const char *const names[REPLAY_NR_CAUSES] = {
-		[REPLAY_FREE_UNKNOWN] = "free_unknown", [REPLAY_FREE_OUTSIDE] = "free_outside",
-		[REPLAY_ALLOC_TWICE] = "alloc_twice",   [REPLAY_ALLOC_OUTSIDE] = "alloc_outside",
-		[REPLAY_MODEL_FULL] = "model_full",     [REPLAY_BAD_ORDER] = "bad_order",
-		[REPLAY_BAD_GFP] = "bad_gfp",
+		[REPLAY_FREE_UNKNOWN] = "free_unknown",   [REPLAY_FREE_PARTLY] = "free_partly",
+		[REPLAY_FREE_OUTSIDE] = "free_outside",   [REPLAY_ALLOC_TWICE] = "alloc_twice",
+		[REPLAY_ALLOC_OUTSIDE] = "alloc_outside", [REPLAY_MODEL_FULL] = "model_full",
+		[REPLAY_BAD_ORDER] = "bad_order",         [REPLAY_BAD_GFP] = "bad_gfp",
 	};
 
 	return names[cause];
@@ -43,6 +44,7 @@ const char *replay_cause_text(enum replay_cause cause)
 {
 	static const char *const texts[REPLAY_NR_CAUSES] = {
 		[REPLAY_FREE_UNKNOWN] = "frees of frames that nothing recorded had allocated",
+		[REPLAY_FREE_PARTLY] = "frees of blocks of which only a part was in use",
 		[REPLAY_FREE_OUTSIDE] = "frees of frames outside the machine",
 		[REPLAY_ALLOC_TWICE] = "allocations of frames whose free was not recorded",
 		[REPLAY_ALLOC_OUTSIDE] = "allocations of frames outside the machine",
@@ -62,9 +64,16 @@ static double seconds_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void unplaced(struct player *p, enum replay_cause cause)
+/* @more_free: pages by which the model has more free than if the event had been played. */
+static void unplaced(struct player *p, enum replay_cause cause, int64_t more_free)
 {
 	p->r->unplaced[cause]++;
+	p->r->unplaced_pages += more_free;
+}
+
+static int64_t pages_of(const struct trace_event *e)
+{
+	return INT64_C(1) << e->order;
 }
 
 /* Free --------------------------------------------------------------------------------------- */
@@ -146,16 +155,22 @@ static bool inside(const struct player *p, const struct trace_event *e)
 static void play_free(struct player *p, const struct trace_event *e)
 {
 	struct model *model = &p->model;
+	int64_t nr;
 
 	p->r->frees[e->order]++;
 	if (!inside(p, e)) {
-		unplaced(p, REPLAY_FREE_OUTSIDE);
+		unplaced(p, REPLAY_FREE_OUTSIDE, -pages_of(e));
 		return;
 	}
-	if (model->frame[e->pfn] != MODEL_NONE && model->order[e->pfn] == e->order)
+	if (model->frame[e->pfn] != MODEL_NONE && model->order[e->pfn] == e->order) {
 		free_block(p, e->pfn, e->order);
-	else if (!free_parts(p, e->pfn, e->order))
-		unplaced(p, REPLAY_FREE_UNKNOWN);
+		return;
+	}
+	nr = (int64_t)free_parts(p, e->pfn, e->order);
+	if (!nr)
+		unplaced(p, REPLAY_FREE_UNKNOWN, -pages_of(e));
+	else if (nr < pages_of(e))
+		unplaced(p, REPLAY_FREE_PARTLY, nr - pages_of(e));
 }
 
 /* Allocate ----------------------------------------------------------------------------------- */
@@ -166,24 +181,26 @@ static void play_alloc(struct player *p, const struct trace_event *e)
 	qr_gfp_t gfp =
 		e->gfp & ~(QR___GFP_COMP | QR___GFP_NOFAIL | QR___GFP_ZERO | QR___GFP_ACCOUNT);
 	struct qr_page *page;
+	int64_t nr;
 
 	if (e->pfn == QR_PFN_NONE)
 		return; /* the machine had no memory, either */
 	if (e->migratetype < QR_MIGRATE_TYPES)
 		p->r->allocs[e->order][e->migratetype]++;
 	if (!inside(p, e)) {
-		unplaced(p, REPLAY_ALLOC_OUTSIDE);
+		unplaced(p, REPLAY_ALLOC_OUTSIDE, pages_of(e));
 		return;
 	}
-	if (free_parts(p, e->pfn, e->order))
-		unplaced(p, REPLAY_ALLOC_TWICE);
+	nr = (int64_t)free_parts(p, e->pfn, e->order);
+	if (nr)
+		unplaced(p, REPLAY_ALLOC_TWICE, nr);
 	if (!qr_gfp_valid(gfp, NULL)) {
-		unplaced(p, REPLAY_BAD_GFP);
+		unplaced(p, REPLAY_BAD_GFP, pages_of(e));
 		return;
 	}
 	page = qr_alloc_pages(model->q, gfp | QR___GFP_NOWARN, e->order);
 	if (!page) {
-		unplaced(p, REPLAY_MODEL_FULL);
+		unplaced(p, REPLAY_MODEL_FULL, pages_of(e));
 		return;
 	}
 	if (e->migratetype == QR_MIGRATE_MOVABLE)
@@ -207,7 +224,7 @@ static void play_event(struct player *p, const struct trace_event *e)
 	}
 	r->nr_events++;
 	if (e->order >= REPLAY_ORDERS) {
-		unplaced(p, REPLAY_BAD_ORDER);
+		unplaced(p, REPLAY_BAD_ORDER, 0);
 		return;
 	}
 	p->model.cpu = e->cpu < p->model.nr_cpus ? e->cpu : e->cpu % p->model.nr_cpus;
@@ -316,7 +333,7 @@ static int result_begin(struct player *p)
 	memcpy(r->settings, p->config->settings, sizeof(r->settings));
 	r->nr_settings = p->config->nr_settings;
 	p->sample_every = all / p->config->nr_samples + 1;
-	r->samples = calloc(p->config->nr_samples + 2, sizeof(*r->samples));
+	r->samples = calloc(p->config->nr_samples + 3, sizeof(*r->samples));
 	if (!r->samples) {
 		snprintf(r->why, sizeof(r->why), "no memory for the series");
 		return -ENOMEM;
@@ -334,12 +351,46 @@ static void stats_since(struct qr_alloc_stats *now, const struct qr_alloc_stats 
 		a[i] -= b[i];
 }
 
+/* The events, and nothing but the events, count. */
+static int play_events(struct player *p)
+{
+	struct replay_result *r = p->r;
+	struct qr_alloc_stats start;
+	int error;
+
+	qr_alloc_stats(p->model.q, &start);
+	for (unsigned t = 0; t < QR_NR_ZONES; t++)
+		r->zone_allocs[t] = -qr_vm_event(p->model.q, QR_EV_PGALLOC + t);
+	qr_trace_set(p->model.q, on_trace, r,
+		     UINT64_C(1) << QR_TP_SLOWPATH_STAGE | UINT64_C(1) << QR_TP_MM_PAGE_PCPU_DRAIN);
+	error = play_all(p);
+	qr_trace_set(p->model.q, NULL, NULL, 0);
+	qr_alloc_stats(p->model.q, &r->stats);
+	stats_since(&r->stats, &start);
+	for (unsigned t = 0; t < QR_NR_ZONES; t++)
+		r->zone_allocs[t] += qr_vm_event(p->model.q, QR_EV_PGALLOC + t);
+	r->model_fallbacks = r->stats.fallbacks;
+	r->model_claims = r->stats.fallbacks_claimed;
+	return error;
+}
+
+/* An interrupted replay has no end to be compared; what the recorder did then is left out. */
+static void end_recorder(struct player *p)
+{
+	struct replay_result *r = p->r;
+
+	if (r->interrupted)
+		return;
+	r->recorder_pages = p->recorder.nr;
+	r->outside_pages = replay_recorder_end(&p->recorder, &p->model);
+	take_sample(p, r->samples[r->nr_samples - 1].time_ns);
+}
+
 int replay_run(const struct replay_machine *m, const struct replay_config *config,
 	       struct replay_result *result)
 {
 	struct replay_config mine = *config;
 	struct player p = {.m = m, .config = &mine, .r = result};
-	struct qr_alloc_stats start;
 	int error;
 
 	memset(result, 0, sizeof(*result));
@@ -352,22 +403,21 @@ int replay_run(const struct replay_machine *m, const struct replay_config *confi
 		error = result_begin(&p);
 	if (!error)
 		error = replay_start(m, &p.model, result);
+	if (!error)
+		error = replay_recorder_begin(&p.recorder, &p.model);
+	if (error == -ENOMEM && !result->why[0])
+		snprintf(result->why, sizeof(result->why), "no memory for the replay");
+	if (!error)
+		error = play_events(&p);
 	if (!error) {
-		qr_alloc_stats(p.model.q, &start);
-		qr_trace_set(p.model.q, on_trace, result,
-			     UINT64_C(1) << QR_TP_SLOWPATH_STAGE |
-				     UINT64_C(1) << QR_TP_MM_PAGE_PCPU_DRAIN);
-		error = play_all(&p);
-		qr_trace_set(p.model.q, NULL, NULL, 0);
-		qr_alloc_stats(p.model.q, &result->stats);
-		stats_since(&result->stats, &start);
-		result->model_fallbacks = result->stats.fallbacks;
-		result->model_claims = result->stats.fallbacks_claimed;
+		end_recorder(&p);
+		error = replay_outcome(m, &p.model, result);
 	}
 	if (!error)
-		error = replay_outcome(m, &p.model, result);
+		replay_books(m, result);
 	if (!error && mine.at_end)
 		error = mine.at_end(mine.at_end_arg, &p.model, result->why);
+	replay_recorder_free(&p.recorder);
 	model_free(&p.model);
 	return error;
 }

@@ -10,9 +10,12 @@
  *	types.c		which pageblock was of which migratetype: only the counts are recorded, the
  *			rest is fitted to what is known
  *	told.c		the same, where a file tells it: in the saved end of a replay
+ *	caches.c	what else waited in caches
  *	model.c		an instance of Quire in the state of the machine at the first event
  *	play.c		each event on its CPU, in order, at its time
+ *	recorder.c	what the recorder took before the first event and gave back after the last
  *	outcome.c	the model's end beside the machine's
+ *	books.c		where the difference in free pages comes from
  *	limits.c	what the trace cannot tell
  *
  * A recorded frame and the model's frame for it are two things: the model decides by itself where
@@ -31,6 +34,7 @@
 /* Why an event could not be played as it was recorded. */
 enum replay_cause {
 	REPLAY_FREE_UNKNOWN, /* free of a frame that was free, as far as anybody knows */
+	REPLAY_FREE_PARTLY, /* free of a block of which a part was in use: that was freed */
 	REPLAY_FREE_OUTSIDE, /* free of a frame outside the machine */
 	REPLAY_ALLOC_TWICE, /* allocation of a frame whose free was not recorded: freed first */
 	REPLAY_ALLOC_OUTSIDE, /* allocation of a frame outside the machine */
@@ -75,21 +79,38 @@ struct replay_machine {
 	bool has_frames_after;
 	uint64_t nr_frames; /* frames.nr, rounded up to pageblocks */
 	uint8_t *initial_order; /* at the first frame of a block in use at the start: order + 1 */
+	uint8_t *touched; /* frames that an event names; only while the machine is read */
 	uint8_t *
 		/* of each pageblock, enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
 		block_type;
 	struct replay_cached *cached; /* frames that waited in caches at the start, by first use */
 	uint64_t nr_cached;
+	uint64_t nr_cached_guessed; /* of these, not told by an event; pages */
+	uint64_t nr_cached_placed; /* pages of these that were cached in the snapshot, too */
+	uint64_t nr_taken_since; /* frames free in the snapshot, but in use at the first event */
+	uint64_t nr_free_snapshot; /* frames, by kpageflags */
+	uint64_t recorder_pages; /* see recorder.c */
+	unsigned first_cpu; /* of the first event */
+	bool first_cpu_known;
+	int64_t events_net; /* pages that the events allocate, less those that they free */
 	uint64_t type_mismatch; /* pageblocks whose type the counts demanded against the evidence */
 	unsigned nr_cpus;
 	char why[256];
+};
+
+/* Where in its list a cached block lay: lists lose blocks from the cold end, and to requests from
+ * the warm one. */
+enum replay_heat {
+	REPLAY_COLD, /* it left by a drain */
+	REPLAY_LUKEWARM, /* it never left */
+	REPLAY_WARM, /* it was allocated */
 };
 
 struct replay_cached {
 	qr_pfn_t pfn;
 	uint16_t cpu;
 	uint8_t order;
-	bool drained; /* it left by a drain: it was at the cold end */
+	uint8_t heat; /* enum replay_heat */
 };
 
 struct replay_sample {
@@ -116,6 +137,13 @@ struct replay_zone_end {
 	uint64_t managed;
 };
 
+/* Free pages at the end, the model's less the machine's, and why; see books.c. */
+struct replay_books {
+	int64_t difference;
+	int64_t waiting, unfound, between, unplaced, outside, rest;
+	bool outside_known; /* else what would be there is in the rest */
+};
+
 /* What a pageblock held, for the maps. */
 struct replay_block {
 	uint8_t type; /* enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
@@ -135,7 +163,9 @@ struct replay_result {
 	double seconds; /* of real time, for the events alone */
 	uint64_t nr_kind[TRACE_NR_KINDS];
 	uint64_t unplaced[REPLAY_NR_CAUSES];
+	int64_t unplaced_pages; /* how many more are free for it */
 	uint64_t nr_lost;
+	uint64_t recorder_pages, outside_pages; /* taken by recorder.c */
 	uint64_t allocs[REPLAY_ORDERS][QR_MIGRATE_TYPES]; /* by order and type */
 	uint64_t frees[REPLAY_ORDERS];
 	uint64_t zone_allocs[QR_NR_ZONES]; /* pages, as pgalloc counts them */
@@ -159,6 +189,7 @@ struct replay_result {
 	struct {
 		uint64_t model, machine;
 	} free_pages, free_2m, pcp_pages, start_free_pages, start_2m;
+	struct replay_books books;
 	uint64_t model_bytes; /* resident, beyond the page records */
 	unsigned check; /* what qr_check() said at the end; 0: clean */
 	char check_why[192];
@@ -202,15 +233,40 @@ void model_free(struct model *model);
 void model_clock(struct model *model, uint64_t time_ns);
 
 /* The steps of replay_machine_read(). */
+#define REPLAY_TAKEN_SINCE 0x80u /* in initial_order, until the last of them */
 int replay_scan(struct replay_machine *m);
 int replay_fit_types(struct replay_machine *m);
 /* After that: the file "pageblocks", where the trace has one, knows better. */
 int replay_told_types(struct replay_machine *m, enum qtrace_when when);
+int replay_cached_add(struct replay_machine *m, uint64_t *room, struct replay_cached cached);
+int replay_guess_cached(struct replay_machine *m);
+void replay_frames_at_start(struct replay_machine *m);
+
+/* recorder.c: pages that the recorder had while the events ran. */
+struct replay_recorder {
+	struct qr_page **pages;
+	uint64_t nr;
+};
+/* 0 or -ENOMEM. */
+int replay_recorder_begin(struct replay_recorder *recorder, struct model *model);
+/* Returns how many pages it took that stay in use.  The recorder is freed then. */
+uint64_t replay_recorder_end(struct replay_recorder *recorder, struct model *model);
+void replay_recorder_free(struct replay_recorder *recorder);
+
+/* books.c */
+void replay_books(const struct replay_machine *m, struct replay_result *r);
+/*
+ * Pages that the machine took and did not give back between its snapshots, by the kernel's
+ * counters, and that no event tells of; negative: it gave back more.  False: the trace has no
+ * counters.
+ */
+bool replay_pages_outside(const struct replay_machine *m, int64_t *outside);
 
 /* What no replay can know, with the size of it in this trace; pages.  limits.c counts them. */
 struct replay_limits {
 	uint64_t cached; /* waited in the machine's caches at the start */
 	uint64_t cached_known; /* of these, the events betray where they were */
+	uint64_t cached_guessed; /* of these, in frames that may have been theirs */
 	uint64_t no_room; /* of these, the model's caches did not take: they start as free */
 	uint64_t free_buddyinfo, free_kpageflags; /* at the start, by two files, a moment apart */
 };

@@ -11,6 +11,9 @@
  *	an allocation of a frame that no event freed	it waited in that CPU's cache
  *	a drain of such a frame			likewise, at the cold end
  *
+ * Frees and drains tell that even of frames which the snapshot has as free: something took them
+ * between the snapshot and the first event.
+ *
  * So one pass over the events comes before the replay.
  */
 #include <errno.h>
@@ -39,69 +42,98 @@ static void set_fate(struct scan *s, const struct trace_event *e, enum fate fate
 	memset(s->fate + e->pfn, (int)fate, UINT64_C(1) << e->order);
 }
 
-/* All frames of the block were not free in the snapshot, and no event has touched them yet. */
-static bool from_before(const struct scan *s, const struct trace_event *e)
+/*
+ * No event has touched a frame of this block yet, so what it was goes back to the start.
+ * *was_free: the snapshot has some of it free.
+ */
+static bool from_before(const struct scan *s, const struct trace_event *e, bool *was_free)
 {
+	*was_free = false;
 	for (uint64_t pfn = e->pfn; pfn < e->pfn + (UINT64_C(1) << e->order); pfn++) {
 		enum frame_class class = FRAME_CLASS(s->m->frames.class[pfn]);
 
-		if (s->fate[pfn] != FATE_UNTOUCHED || class == FRAME_FREE ||
-		    class == FRAME_ABSENT || class == FRAME_RESERVED)
+		if (s->fate[pfn] != FATE_UNTOUCHED || class == FRAME_ABSENT ||
+		    class == FRAME_RESERVED)
 			return false;
+		*was_free |= class == FRAME_FREE;
 	}
 	return true;
 }
 
-static int note_cached(struct scan *s, const struct trace_event *e)
+/* The block was in use at the first event, whatever the snapshot says. */
+static void note_in_use(struct scan *s, const struct trace_event *e, bool was_free)
 {
 	struct replay_machine *m = s->m;
 
-	if (m->nr_cached == s->room) {
-		uint64_t room = s->room ? s->room * 2 : 4096;
-		struct replay_cached *all = realloc(m->cached, room * sizeof(*all));
-
-		if (!all)
-			return -ENOMEM;
-		m->cached = all;
-		s->room = room;
-	}
 	m->initial_order[e->pfn] = (uint8_t)(e->order + 1);
-	m->cached[m->nr_cached++] = (struct replay_cached){
-		.pfn = e->pfn,
-		.cpu = e->cpu,
-		.order = e->order,
-		.drained = e->kind == TRACE_DRAIN,
-	};
-	return 0;
+	if (was_free)
+		m->initial_order[e->pfn] |= REPLAY_TAKEN_SINCE;
+}
+
+static int note_cached(struct scan *s, const struct trace_event *e)
+{
+	struct replay_cached cached = {.pfn = e->pfn, .cpu = e->cpu, .order = e->order};
+
+	cached.heat = e->kind == TRACE_DRAIN ? REPLAY_COLD : REPLAY_WARM;
+	return replay_cached_add(s->m, &s->room, cached);
+}
+
+/* What the events took and gave, whether the model can follow or not. */
+static void count_pages(struct replay_machine *m, const struct trace_event *e)
+{
+	if (e->order >= REPLAY_ORDERS || e->pfn == QR_PFN_NONE)
+		return;
+	if (e->kind == TRACE_ALLOC)
+		m->events_net += INT64_C(1) << e->order;
+	else if (e->kind == TRACE_FREE)
+		m->events_net -= INT64_C(1) << e->order;
 }
 
 static int scan_event(struct scan *s, const struct trace_event *e)
 {
 	int error = 0;
+	bool known, was_free;
 
-	if (!block_inside(s->m, e))
+	count_pages(s->m, e);
+	if (!block_inside(s->m, e) || e->kind > TRACE_DRAIN || e->kind == TRACE_EXTFRAG)
 		return 0;
-	switch (e->kind) {
-	case TRACE_ALLOC:
-		if (from_before(s, e))
+	known = from_before(s, e, &was_free);
+	if (e->kind == TRACE_ALLOC) {
+		/* what the snapshot has as free may have been given out from there */
+		if (known && !was_free) {
 			error = note_cached(s, e);
-		set_fate(s, e, FATE_IN_USE);
-		break;
-	case TRACE_FREE:
-		if (from_before(s, e))
-			s->m->initial_order[e->pfn] = (uint8_t)(e->order + 1);
-		set_fate(s, e, FATE_FREE);
-		break;
-	case TRACE_DRAIN:
-		if (from_before(s, e)) {
-			error = note_cached(s, e);
-			set_fate(s, e, FATE_FREE);
+			note_in_use(s, e, false);
 		}
-		break;
-	default:
-		break;
+		set_fate(s, e, FATE_IN_USE);
+	} else if (e->kind == TRACE_FREE) {
+		if (known)
+			note_in_use(s, e, was_free);
+		if (known && was_free)
+			s->m->nr_taken_since += UINT64_C(1) << e->order;
+		set_fate(s, e, FATE_FREE);
+	} else if (e->kind == TRACE_DRAIN && known) {
+		error = note_cached(s, e);
+		note_in_use(s, e, was_free);
+		set_fate(s, e, FATE_FREE);
 	}
 	return error;
+}
+
+/* From here on the frames are what they were at the first event. */
+void replay_frames_at_start(struct replay_machine *m)
+{
+	for (uint64_t pfn = 0; pfn < m->frames.nr; pfn++) {
+		uint64_t nr;
+
+		if (!(m->initial_order[pfn] & REPLAY_TAKEN_SINCE))
+			continue;
+		m->initial_order[pfn] &= (uint8_t)~REPLAY_TAKEN_SINCE;
+		nr = UINT64_C(1) << (m->initial_order[pfn] - 1);
+		for (uint64_t i = pfn; i < pfn + nr; i++) {
+			if (FRAME_CLASS(m->frames.class[i]) == FRAME_FREE)
+				m->frames.class[i] = FRAME_OTHER;
+		}
+	}
 }
 
 int replay_scan(struct replay_machine *m)
@@ -120,10 +152,13 @@ int replay_scan(struct replay_machine *m)
 	}
 	qtrace_rewind(m->trace);
 	while (!error && (nr = qtrace_next_block(m->trace, &events)) > 0) {
+		if (!m->first_cpu_known)
+			m->first_cpu = events[0].cpu;
+		m->first_cpu_known = true;
 		for (int i = 0; !error && i < nr; i++)
 			error = scan_event(&s, &events[i]);
 	}
-	free(s.fate);
+	m->touched = s.fate;
 	if (error)
 		snprintf(m->why, sizeof(m->why), "no memory for the frames in caches");
 	else if (nr < 0)

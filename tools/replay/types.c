@@ -178,16 +178,22 @@ static bool zone_has(const struct state_zone *zone, uint64_t n)
 	       pfn < zone->start_pfn + zone->spanned;
 }
 
-/* Give `type` to the wanted number of this zone's MOVABLE pageblocks that speak most for it. */
-static void give_type(struct fit *f, const struct state_zone *zone, unsigned type,
-		      struct candidate *all)
+static bool wholly_free(const struct block *b)
 {
-	uint64_t wanted = zone->pageblocks[type], nr = 0;
+	return b->nr_free == QR_PAGEBLOCK_NR_PAGES;
+}
+
+/* Give `type` to so many of this zone's MOVABLE pageblocks, to those that speak most for it. */
+static void give_type(struct fit *f, const struct state_zone *zone, unsigned type, bool free_ones,
+		      uint64_t wanted, struct candidate *all)
+{
+	uint64_t nr = 0;
 
 	for (uint64_t n = 0; n < f->nr; n++) {
 		struct block *b = &f->blocks[n];
 
-		if (zone_has(zone, n) && b->nr_present && b->type == QR_MIGRATE_MOVABLE)
+		if (zone_has(zone, n) && b->nr_present && b->type == QR_MIGRATE_MOVABLE &&
+		    wholly_free(b) == free_ones)
 			all[nr++] = (struct candidate){.n = n, .leaning = leaning(b, type)};
 	}
 	qsort(all, nr, sizeof(*all), by_leaning);
@@ -196,6 +202,23 @@ static void give_type(struct fit *f, const struct state_zone *zone, unsigned typ
 		if (all[i].leaning < 0)
 			f->m->type_mismatch++;
 	}
+}
+
+/*
+ * How many pageblocks of a type were wholly free is recorded: what fills the free lists of orders
+ * 9 and up.  The others of that type had something in them.
+ */
+static void give_recorded(struct fit *f, const struct state_zone *zone, unsigned type,
+			  struct candidate *all)
+{
+	uint64_t wanted = zone->pageblocks[type], nr_free = 0;
+
+	for (unsigned o = QR_PAGEBLOCK_ORDER; o < REPLAY_ORDERS; o++)
+		nr_free += zone->type_blocks[type][o] << (o - QR_PAGEBLOCK_ORDER);
+	if (nr_free > wanted)
+		nr_free = wanted;
+	give_type(f, zone, type, true, nr_free, all);
+	give_type(f, zone, type, false, wanted - nr_free, all);
 }
 
 /* Distance between the recorded free blocks of a type and those its pageblocks hold. */
@@ -287,8 +310,8 @@ static int fit_zones(struct fit *f)
 
 		if (!zone->present || !zone->has_pageblocks)
 			continue;
-		give_type(f, zone, QR_MIGRATE_RECLAIMABLE, all);
-		give_type(f, zone, QR_MIGRATE_UNMOVABLE, all);
+		give_recorded(f, zone, QR_MIGRATE_RECLAIMABLE, all);
+		give_recorded(f, zone, QR_MIGRATE_UNMOVABLE, all);
 		refine(f, zone);
 	}
 	free(all);
