@@ -269,6 +269,19 @@ unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
 
 /* Drain ------------------------------------------------------------------------------------ */
 
+/*
+ * With pageblocks smaller than what is cached, one of a block's pageblocks may have become another
+ * type's, or isolated, while the block was in use.
+ */
+static void block_drain_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
+			       enum qr_migratetype type) QR_REQUIRES(zone->lock)
+{
+	if (QR_PAGEBLOCK_ORDER < QR_PAGE_ALLOC_COSTLY_ORDER && order > QR_PAGEBLOCK_ORDER)
+		qr_split_large_buddy(zone, pfn, order, QR_FPI_NONE);
+	else
+		qr___free_one_page(zone, pfn, order, type, QR_FPI_NONE);
+}
+
 /* The blocks of a list's tail, until nr pages are gone, this hold's budget is spent, or all is. */
 static int32_t list_drain_locked(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
 				 struct qr_list *list, int32_t nr) QR_REQUIRES(zone->lock)
@@ -288,7 +301,7 @@ static int32_t list_drain_locked(struct qr_zone *zone, struct qr_per_cpu_pages *
 		gone += (int32_t)qr__order_pages(order);
 		QR_TRACE(&frames->base, QR_TP_MM_PAGE_PCPU_DRAIN, .pfn = pfn, .order = order,
 			 .migratetype = type);
-		qr___free_one_page(zone, pfn, order, type, QR_FPI_NONE);
+		block_drain_locked(zone, pfn, order, type);
 	}
 	count_add(pcp, -gone);
 	return gone;

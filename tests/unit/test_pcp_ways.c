@@ -82,6 +82,31 @@ static void test_isolated_pages_bypass_the_cache(void **state)
 	end();
 }
 
+/* With very small pageblocks a cached block has several, and one of them may be isolated. */
+static void test_a_block_over_an_isolated_pageblock_drains_apart(void **state)
+{
+	const unsigned order = QR_PAGE_ALLOC_COSTLY_ORDER;
+	struct qr_page *page;
+
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER >= QR_PAGE_ALLOC_COSTLY_ORDER)
+		skip();
+	for (uint64_t i = 0; i < qr__order_pages(order) / QR_PAGEBLOCK_NR_PAGES; i++) {
+		begin(1);
+		page = take(QR_GFP_KERNEL, order);
+		qr_drain_all_pages(m->q, NULL);
+		isolate(page + i * QR_PAGEBLOCK_NR_PAGES, true);
+		give(page, order);
+		qr_drain_all_pages(m->q, NULL);
+		assert_int_equal(isolated_pages(), QR_PAGEBLOCK_NR_PAGES);
+		assert_int_equal(nr_free(), PAGES - QR_PAGEBLOCK_NR_PAGES);
+		test_machine_check(m);
+		isolate(page + i * QR_PAGEBLOCK_NR_PAGES, false);
+		assert_int_equal(nr_free(), PAGES);
+		end();
+	}
+}
+
 /* HIGHATOMIC and CMA wait among the movable ones, and go home to their own lists. */
 static void test_odd_types_wait_among_movable(void **state)
 {
@@ -437,6 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_A1_the_type_is_read_again),
 		cmocka_unit_test(test_isolated_pages_bypass_the_cache),
+		cmocka_unit_test(test_a_block_over_an_isolated_pageblock_drains_apart),
 		cmocka_unit_test(test_odd_types_wait_among_movable),
 		cmocka_unit_test(test_a_taken_cache_is_passed_by),
 		cmocka_unit_test(test_A23_interrupts_pass_the_cache_by),
