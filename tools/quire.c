@@ -13,8 +13,8 @@
 #include "verbs.h"
 
 static const struct verb *const verbs[] = {
-	&verb_record, &verb_import, &verb_info,     &verb_replay,
-	&verb_show,   &verb_stress, &verb_tunables,
+	&verb_record, &verb_import, &verb_info,   &verb_replay,
+	&verb_sweep,  &verb_show,   &verb_stress, &verb_tunables,
 };
 
 enum { NR_VERBS = sizeof(verbs) / sizeof(verbs[0]) };

@@ -13,6 +13,7 @@ extern const struct verb verb_record;
 extern const struct verb verb_replay;
 extern const struct verb verb_show;
 extern const struct verb verb_stress;
+extern const struct verb verb_sweep;
 extern const struct verb verb_tunables;
 
 #endif /* QUIRE_TOOLS_VERBS_H */
