@@ -60,6 +60,11 @@ struct qr_linux_config {
 	 * node.  A pool given by size is divided between the nodes.
 	 */
 	bool host_nodes;
+	/*
+	 * Lock the caches of CPUs by atomic instructions even where restartable sequences and
+	 * membarrier() are to be had; for a process that will forbid itself the latter (seccomp).
+	 */
+	bool no_local_locks;
 	bool tasks; /* keep a struct qr_task per thread; see qr_linux_task() */
 	/*
 	 * The rest of the machine.  platform is filled in; nr_cpus and cpu_cache_bytes, where 0,
@@ -97,6 +102,11 @@ QR_API struct qr_task *qr_linux_task(struct qr_linux_pool *pool);
 QR_API int qr_linux_resident(struct qr_linux_pool *pool, uint64_t *metadata, uint64_t *memory);
 /* Where CPU numbers come from on this host: "rseq" or "getcpu". */
 QR_API const char *qr_linux_cpu_source(const struct qr_linux_pool *pool);
+/*
+ * Does a CPU lock its caches without atomic instructions?  So it is where the C library has rseq
+ * (glibc 2.35), the kernel membarrier (5.10), and the machine as many CPUs as the host.
+ */
+QR_API bool qr_linux_local_locks(const struct qr_linux_pool *pool);
 
 QR_END_DECLS
 

@@ -71,6 +71,32 @@ struct qr_platform {
 	void (*cpu_unpin)(void *ctx);
 
 	/*
+	 * Take a lock of the CPU the caller runs on, without a locked instruction: if the word of
+	 * that CPU n, at (char *)words + n * stride, is 0, make it 1.  The steps (which CPU, is it
+	 * 0, make it 1) must be as one to all else that runs on this CPU: who is interrupted or
+	 * moved between them begins again, unless all that came between has let go again.
+	 * Receives the word of CPU 0, and the distance in bytes of one word from the next.
+	 * Returns the word that was made 1; NULL: it was not 0, or the caller's CPU has none.
+	 * Order: reading the 0 is an acquire.
+	 * A kernel forbids preemption around plain loads and a store; a process uses a restartable
+	 * sequence.  The lock is not tied to the CPU once it is taken, so cpu_pin is not called.
+	 * Two CPUs must never answer to one number.  NULL: cpu_pin, and an atomic exchange.
+	 * Context: any but a handler of interrupts that nothing masks; on every allocation and
+	 * free.  Not with QR_CPU_UP; only together with local_fence.
+	 */
+	uint32_t *(*local_trylock)(void *ctx, uint32_t *words, size_t stride);
+
+	/*
+	 * Let all CPUs take notice: on return, each local_trylock that was under way anywhere when
+	 * this was called either has made its word 1, for all to see, or will see all that the
+	 * caller wrote before.  Receives nothing more, returns nothing, and must not fail.
+	 * A kernel interrupts all other CPUs and waits until they have answered, each with a full
+	 * barrier; Linux offers membarrier().
+	 * Context: task, but locks may be held (never a zone's): it may take microseconds.
+	 */
+	void (*local_fence)(void *ctx);
+
+	/*
 	 * Mask interrupts on this CPU and return the former state, which irq_restore takes back.
 	 * NULL: there are none.
 	 * Context: any; taken around each spin lock that an interrupt handler may want, and around

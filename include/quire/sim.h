@@ -38,6 +38,11 @@ struct qr_sim_config {
 	 */
 	struct qr_config machine;
 	bool memory; /* give the frames real bytes */
+	/*
+	 * Offer local_trylock and local_fence.  Other fibers may come between any two steps of the
+	 * sequence, which begins again if one of the same CPU did, or a fence.
+	 */
+	bool local_locks;
 	uint64_t start_ns; /* the clock's first time */
 	/* Fill the metadata with this before qr_create(), to find reads of what nobody wrote. */
 	uint8_t metadata_fill;
@@ -122,6 +127,8 @@ QR_API uint64_t qr_sim_switches(const struct qr_sim *sim);
 QR_API uint64_t qr_sim_switch_hash(const struct qr_sim *sim);
 /* Sched points passed so far, in fibers or not. */
 QR_API uint64_t qr_sim_sched_points(const struct qr_sim *sim);
+/* How often a sequence of local_trylock had to begin again. */
+QR_API uint64_t qr_sim_restarts(const struct qr_sim *sim);
 
 QR_END_DECLS
 

@@ -50,6 +50,9 @@ static void platform_fill(struct qr_linux_pool *pool, const struct qr_linux_conf
 		.current_task = pool->tasks ? qr__linux_current_task : NULL,
 		.lock_ledger = qr__linux_lock_ledger,
 	};
+	if (!config->no_local_locks)
+		qr__linux_local_fill(pool, platform);
+	pool->local_locks = platform->local_trylock != NULL;
 }
 
 /* Opening ----------------------------------------------------------------------------------- */
@@ -155,4 +158,9 @@ const char *qr_linux_cpu_source(const struct qr_linux_pool *pool)
 {
 	(void)pool;
 	return qr__linux_cpu_source();
+}
+
+bool qr_linux_local_locks(const struct qr_linux_pool *pool)
+{
+	return pool->local_locks;
 }

@@ -6,6 +6,7 @@
  *	memory.c	the memfd, its direct map, the metadata, what is resident
  *	machine.c	the machine that the pool is an instance of
  *	cpu.c		CPU numbers and waiting
+ *	local.c		locks of CPUs, taken by restartable sequences
  *	worker.c	the thread that does the background work
  *	tasks.c		what is kept for each thread
  *	nodes.c		nodes of the host
@@ -53,6 +54,7 @@ struct qr_linux_pool {
 
 	struct linux_worker worker;
 
+	bool local_locks;
 	bool tasks;
 	uint64_t id; /* of this pool among all there ever were in the process */
 	pthread_key_t task_key;
@@ -124,6 +126,11 @@ unsigned (*qr__linux_cpu_id(void))(void *ctx);
 const char *qr__linux_cpu_source(void);
 void qr__linux_relax(void *ctx, unsigned spins);
 uint64_t qr__linux_clock(void *ctx);
+
+/* local.c ----------------------------------------------------------------------------------- */
+
+/* The hooks local_trylock and local_fence, where they can be had. */
+void qr__linux_local_fill(const struct qr_linux_pool *pool, struct qr_platform *platform);
 
 /* worker.c ---------------------------------------------------------------------------------- */
 

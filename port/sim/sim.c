@@ -322,6 +322,7 @@ void qr__sim_deliver(struct qr_sim *sim)
 		me->irq_depth++;
 		owner_update(sim);
 		interrupt.handler(interrupt.arg);
+		me->interrupted = true;
 		me->irq_depth--;
 		owner_update(sim);
 		me->task = task;
@@ -386,6 +387,59 @@ void qr_sim_yield(struct qr_sim *sim)
 uint64_t qr_sim_sched_points(const struct qr_sim *sim)
 {
 	return sim->sched_points;
+}
+
+/* Locks of CPUs ----------------------------------------------------------------------------- */
+
+/* All contexts but the current one that are on this CPU, or (nr_cpus) on any. */
+void qr__sim_sequences_end(struct qr_sim *sim, unsigned cpu)
+{
+	for (unsigned i = 0; i < sim->nr_fibers; i++)
+		if (cpu == sim->nr_cpus || sim->fibers[i]->cpu == cpu)
+			sim->fibers[i]->interrupted = true;
+	sim->outside.interrupted = true;
+}
+
+/* Each step of the sequence can be the last for a while; true: begin again. */
+static bool sequence_step(struct qr_sim *sim)
+{
+	sim_sched_point(sim, "in a sequence");
+	sim->restarts += sim->current->interrupted;
+	return sim->current->interrupted;
+}
+
+static uint32_t *sim_local_trylock(void *ctx, uint32_t *words, size_t stride)
+{
+	struct qr_sim *sim = ctx;
+	struct sim_context *me = sim->current;
+
+	for (;;) {
+		uint32_t *word = (uint32_t *)(void *)((char *)words + me->cpu * stride);
+		uint32_t seen;
+
+		me->interrupted = false;
+		if (sequence_step(sim))
+			continue;
+		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+		if (sequence_step(sim))
+			continue;
+		if (seen)
+			return NULL;
+		__atomic_store_n(word, 1, __ATOMIC_RELAXED);
+		return word;
+	}
+}
+
+static void sim_local_fence(void *ctx)
+{
+	struct qr_sim *sim = ctx;
+
+	qr__sim_sequences_end(sim, sim->nr_cpus);
+}
+
+uint64_t qr_sim_restarts(const struct qr_sim *sim)
+{
+	return sim->restarts;
 }
 
 /* Memory ------------------------------------------------------------------------------------ */
@@ -462,14 +516,18 @@ static int memory_map(struct qr_sim *sim, const struct qr_config *machine, bool 
 
 /* The instance ------------------------------------------------------------------------------ */
 
-static void platform_fill(struct qr_sim *sim, enum qr_cpu_model model, bool memory)
+static void platform_fill(struct qr_sim *sim, const struct qr_sim_config *config)
 {
+	bool memory = config->memory;
+
 	sim->platform = (struct qr_platform){
 		.ctx = sim,
-		.cpu_model = model,
+		.cpu_model = config->machine.platform.cpu_model,
 		.cpu_id = sim_cpu_id,
 		.cpu_pin = sim_cpu_pin,
 		.cpu_unpin = sim_cpu_unpin,
+		.local_trylock = config->local_locks ? sim_local_trylock : NULL,
+		.local_fence = config->local_locks ? sim_local_fence : NULL,
 		.irq_save = sim_irq_save,
 		.irq_restore = sim_irq_restore,
 		.page_address = memory ? sim_page_address : NULL,
@@ -491,7 +549,7 @@ static int instance_create(struct qr_sim *sim, const struct qr_sim_config *confi
 	struct qr_config machine = config->machine;
 	int err;
 
-	platform_fill(sim, machine.platform.cpu_model, config->memory);
+	platform_fill(sim, config);
 	machine.platform = sim->platform;
 	machine.options |= QR_OPT_METADATA_ZEROED;
 	if (config->metadata_fill)

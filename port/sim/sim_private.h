@@ -41,6 +41,7 @@ struct sim_context {
 	const char *where; /* the sched point passed last */
 	unsigned spins; /* what relax() was told last */
 	uint64_t waits; /* relax() in a row for one and the same thing */
+	bool interrupted; /* a sequence it was in is in vain */
 
 	/* The rest is for fibers only. */
 	unsigned number;
@@ -94,6 +95,7 @@ struct qr_sim {
 	struct qr_task interrupt_task;
 	struct sim_interrupt pending[SIM_MAX_INTERRUPTS];
 	unsigned nr_pending;
+	uint64_t restarts; /* of sequences */
 	struct sim_interrupt at; /* cpu means nothing here */
 	uint64_t at_countdown; /* sched points until it comes; 0: none */
 	uint64_t sched_points;
@@ -131,6 +133,9 @@ void qr__sim_log(struct qr_sim *sim, const char *fmt, ...) QR_PRINTF(2, 3);
 
 /* Count one call; true: this one is to fail. */
 bool qr__sim_hook_fails(struct qr_sim *sim, enum qr_sim_hook hook);
+
+/* Another context runs on this CPU from now on. */
+void qr__sim_sequences_end(struct qr_sim *sim, unsigned cpu);
 
 /* Run what waits for the current CPU, if that is not masked. */
 void qr__sim_deliver(struct qr_sim *sim);

@@ -43,6 +43,38 @@ static void template_cpu_unpin(void *ctx)
 }
 
 /*
+ * Does: takes this CPU's lock, if it is free, with plain loads and a store.  Nobody else of this
+ * CPU may come between them, other than an interrupt handler, which lets go of what it takes.
+ * Receives: your struct, the word of CPU 0, and how many bytes after it the next CPU's is.
+ * Returns: the word it made 1; NULL: it was not 0.
+ * Context: any, and on every allocation and free.
+ */
+static uint32_t *template_local_trylock(void *ctx, uint32_t *words, size_t stride)
+{
+	unsigned cpu = template_cpu_pin(ctx);
+	uint32_t *word = (uint32_t *)(void *)((char *)words + cpu * stride);
+	bool free = __atomic_load_n(word, __ATOMIC_ACQUIRE) == 0;
+
+	if (free)
+		__atomic_store_n(word, 1, __ATOMIC_RELAXED);
+	template_cpu_unpin(ctx);
+	return free ? word : NULL;
+}
+
+/*
+ * Does: interrupts all other CPUs, each of which executes a full barrier, and waits until all have
+ * done so; then executes one itself.
+ * Receives: your struct.
+ * Returns: nothing.
+ * Context: task; locks may be held, but no zone's.  Here is only one CPU.
+ */
+static void template_local_fence(void *ctx)
+{
+	(void)ctx;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
  * Does: masks interrupts on this CPU.
  * Receives: your struct.
  * Returns: whatever irq_restore needs to bring the state before back.
@@ -180,6 +212,8 @@ void template_port_platform(struct template_port *port, struct qr_platform *plat
 		.cpu_id = template_cpu_id,
 		.cpu_pin = template_cpu_pin,
 		.cpu_unpin = template_cpu_unpin,
+		.local_trylock = template_local_trylock,
+		.local_fence = template_local_fence,
 		.irq_save = template_irq_save,
 		.irq_restore = template_irq_restore,
 		.page_address = template_page_address,

@@ -8,9 +8,9 @@
  * reason to turn back with nothing done and go the long way.  So the short way may be left out at
  * any time, and the only difference is time.
  *
- * What it costs: a locked instruction each for the cache's lock on the way out and on the way in,
- * and one for the reference.  The rest is loads and stores in a handful of cache lines: three of
- * the zone, two of the cache, one each of the page's record and pageblock.
+ * What it costs: a locked instruction for the reference on the way in, and where the platform has
+ * no local locks one each for the cache's lock.  The rest is loads and stores in a handful of cache
+ * lines: three of the zone, two of the cache, one each of the page's record and pageblock.
  */
 #ifndef QR_ALLOC_FAST_H
 #define QR_ALLOC_FAST_H
@@ -48,15 +48,17 @@ QR_INLINE bool qr__fast_zone_open(const struct qr_zone *zone, enum qr_zone_type 
 	       qr__read(&zone->nr_free_pages) > kept;
 }
 
-/* The first page of a list that is not empty, if the cache is to be had. */
-QR_INLINE struct qr_page *qr__fast_take(struct qr_frames *frames, struct qr_per_cpu_pages *pcp,
-					enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
+/* The first page of this CPU's list, if there is one and the cache is to be had. */
+QR_INLINE struct qr_page *qr__fast_take(struct qr_zone *zone, enum qr_migratetype type)
 {
-	struct qr_list *list = &pcp->lists[type];
+	struct qr_frames *frames = zone->frames;
 	struct qr_page *page = NULL;
+	struct qr_per_cpu_pages *pcp;
+	struct qr_list *list;
 
-	if (qr__unlikely(!qr__trylock_fast(&frames->base, &pcp->lock)))
+	if (qr__unlikely(!qr__pcp_enter(zone, &pcp)))
 		return NULL;
+	list = &pcp->lists[type];
 	if (qr__likely(!qr__list_empty(list))) {
 		page = &frames->pages[qr__list_pop_front(list, qr__page_links(frames))];
 		qr__pcp_write(&pcp->count, qr__pcp_read(&pcp->count) - 1);
@@ -64,15 +66,15 @@ QR_INLINE struct qr_page *qr__fast_take(struct qr_frames *frames, struct qr_per_
 		qr__bump(&pcp->nr_alloc, 1);
 		qr__bump(&pcp->nr_hit, 1);
 	}
-	qr__unlock_fast(&frames->base, &pcp->lock);
+	qr__pcp_leave(zone, pcp);
 	return page;
 }
 
 /* One page near this CPU, for an ordinary task without a policy; NULL: go the long way. */
-QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned cpu)
+QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gfp)
 {
 	struct qr_frames *frames = &alloc->frames;
-	int nid = frames->nr_nodes == 1 ? 0 : frames->cpu_node[cpu];
+	int nid = frames->nr_nodes == 1 ? 0 : frames->cpu_node[qr__cpu_racy(&frames->base)];
 	enum qr_migratetype type = (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
 	enum qr_zone_type highest = qr__gfp_zone(alloc, gfp);
 	struct qr_zone *zone;
@@ -84,7 +86,7 @@ QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 	qr__zoneref_next(qr__node(frames, nid)->zonelist, highest, NULL, &zone);
 	if (qr__unlikely(!zone || !qr__fast_zone_open(zone, highest, type)))
 		return NULL;
-	page = qr__fast_take(frames, &zone->pcp[cpu], type);
+	page = qr__fast_take(zone, type);
 	if (qr__likely(page))
 		qr__page_open(page);
 	return page;
@@ -116,7 +118,7 @@ QR_INLINE bool qr__only_reference_drop(struct qr_page *page)
 
 /* Drop the only reference to a page, which goes to the list of its type, the cache locked. */
 QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *pcp,
-			    struct qr_page *page, enum qr_migratetype type)
+			    struct qr_page *page, enum qr_migratetype type) QR_REQUIRES(pcp->lock)
 {
 	int32_t count = qr__pcp_read(&pcp->count) + 1;
 	int32_t free_count = qr__pcp_read(&pcp->free_count);
@@ -134,8 +136,7 @@ QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *p
 }
 
 /* Drop the only reference to a single page; false: go the long way. */
-QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page,
-			     unsigned cpu) QR_NO_LOCK_ANALYSIS
+QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page)
 {
 	struct qr_frames *frames = &alloc->frames;
 	struct qr_per_cpu_pages *pcp;
@@ -150,11 +151,10 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page,
 	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES ||
 			 atomic_load_explicit(&zone->flags, memory_order_relaxed)))
 		return false;
-	pcp = &zone->pcp[cpu];
-	if (qr__unlikely(!qr__trylock_fast(&frames->base, &pcp->lock)))
+	if (qr__unlikely(!qr__pcp_enter(zone, &pcp)))
 		return false;
 	done = qr__fast_put(frames, pcp, page, type);
-	qr__unlock_fast(&frames->base, &pcp->lock);
+	qr__pcp_leave(zone, pcp);
 	return done;
 }
 

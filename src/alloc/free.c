@@ -302,16 +302,11 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 		shared_free(alloc, page, order);
 }
 
-/* The hook comes first, while there is nothing yet that would have to survive it. */
 void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	struct qr_base *base = qr__alloc_base(alloc);
-	unsigned cpu = qr__cpu_pin(base);
-	bool done = qr__likely(!order) && qr__fast_free(alloc, page, cpu);
 
-	qr__cpu_unpin(base);
-	if (qr__unlikely(!done))
+	if (qr__unlikely(order || !qr__fast_free(alloc, page)))
 		checked_free(alloc, page, order);
 }
 

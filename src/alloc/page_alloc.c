@@ -582,22 +582,17 @@ static QR_NOINLINE struct qr_page *local_alloc(struct qr_allocator *alloc, qr_gf
 	return page;
 }
 
-/* The hooks come first, while there is nothing yet that would have to survive them. */
+/* The hook comes first, while there is nothing yet that would have to survive it. */
 struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	struct qr_base *base = qr__alloc_base(alloc);
-	struct qr_task *task = qr__current_task(base);
+	struct qr_task *task = qr__current_task(qr__alloc_base(alloc));
 	struct qr_page *page = NULL;
-	unsigned cpu;
 
 	if (qr__unlikely(task))
 		return task_alloc(alloc, gfp, order, task);
-	if (qr__likely(!order)) {
-		cpu = qr__cpu_pin(base);
-		page = qr__fast_alloc(alloc, gfp, cpu);
-		qr__cpu_unpin(base);
-	}
+	if (qr__likely(!order))
+		page = qr__fast_alloc(alloc, gfp);
 	return qr__likely(page) ? page : local_alloc(alloc, gfp, order);
 }
 

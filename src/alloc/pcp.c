@@ -40,14 +40,15 @@
  * The cache's lock, rank PCP, is only tried on the way of an allocation or free.  That it may fail
  * is what makes the caches robust: an interrupt that allocates in the middle of a refill, a drain
  * by another CPU, a thread that was preempted and moved (where nothing forbids that), all of them
- * find the lock taken and go to the zone instead.  What "this CPU" means is up to the platform:
+ * find the lock taken and go to the zone instead.  Those who come from outside (pcp_tune.c) wait.
+ *
+ * It is a local lock (base/local_lock.c): where the platform has the hooks for it, its CPU takes it
+ * and lets it go by plain stores.  Where it has not, an exchange takes it, and what "this CPU"
+ * means is up to the platform:
  *
  *	SMP	pinned without preemption; or not pinned at all, and two threads may meet in a cache
  *	RT	pinned to the CPU, but preemptible: the lock's owner may be put to sleep
  *	UP	interrupts are masked while the lock is held
- *
- * One exchange takes the lock and one store lets it go; all else on the way is plain loads and
- * stores.
  */
 #include "pcp.h"
 
@@ -74,29 +75,11 @@ QR_INLINE unsigned list_of(unsigned order, enum qr_migratetype type)
 	return QR_MIGRATE_PCPTYPES * order + (unsigned)type;
 }
 
-/* This CPU's cache ------------------------------------------------------------------------- */
-
-/* Stay here, as far as the platform can do that. */
-QR_INLINE struct qr_per_cpu_pages *cache_enter(struct qr_zone *zone, unsigned long *irqs)
+/* This CPU's cache, or whichever is ours by now, was taken. */
+static QR_COLD void contention_count(struct qr_zone *zone)
 {
-	struct qr_base *base = base_of(zone);
-	unsigned cpu = qr__cpu_pin(base);
+	struct qr_per_cpu_pages *pcp = &zone->pcp[qr__cpu_racy(base_of(zone))];
 
-	*irqs = 0;
-	if (qr__unlikely(base->platform.cpu_model == QR_CPU_UP))
-		*irqs = qr__irq_save(base);
-	return &zone->pcp[cpu];
-}
-
-QR_INLINE void cache_leave(struct qr_base *base, unsigned long irqs)
-{
-	if (qr__unlikely(base->platform.cpu_model == QR_CPU_UP))
-		qr__irq_restore(base, irqs);
-	qr__cpu_unpin(base);
-}
-
-static QR_COLD void contention_count(struct qr_per_cpu_pages *pcp)
-{
 	atomic_fetch_add_explicit(&pcp->contended, 1, memory_order_relaxed);
 }
 
@@ -227,21 +210,18 @@ QR_INLINE void alloc_count(struct qr_zone *preferred, const struct qr_zone *zone
 struct qr_page *qr_rmqueue_pcplist(struct qr_zone *preferred, struct qr_zone *zone, unsigned order,
 				   enum qr_migratetype type, unsigned alloc_flags)
 {
-	struct qr_base *base = base_of(zone);
+	struct qr_per_cpu_pages *pcp;
 	struct qr_page *page = NULL;
-	unsigned long irqs;
-	struct qr_per_cpu_pages *pcp = cache_enter(zone, &irqs);
 
-	if (qr__likely(qr__trylock_fast(base, &pcp->lock))) {
+	if (qr__likely(qr__pcp_enter(zone, &pcp))) {
 		qr__pcp_write(&pcp->free_count, qr__pcp_read(&pcp->free_count) >> 1);
 		page = list_take(zone, pcp, order, type, alloc_flags);
 		if (qr__likely(page))
 			alloc_count(preferred, zone, pcp, order);
-		qr__unlock_fast(base, &pcp->lock);
+		qr__pcp_leave(zone, pcp);
 	} else {
-		contention_count(pcp);
+		contention_count(zone);
 	}
-	cache_leave(base, irqs);
 	return page;
 }
 
@@ -249,21 +229,18 @@ unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
 			   enum qr_migratetype type, unsigned alloc_flags, unsigned nr,
 			   struct qr_page **pages)
 {
-	struct qr_base *base = base_of(zone);
+	struct qr_per_cpu_pages *pcp;
 	unsigned taken = 0;
-	unsigned long irqs;
-	struct qr_per_cpu_pages *pcp = cache_enter(zone, &irqs);
 
-	if (qr__trylock_fast(base, &pcp->lock)) {
+	if (qr__pcp_enter(zone, &pcp)) {
 		while (taken < nr && (pages[taken] = list_take(zone, pcp, 0, type, alloc_flags))) {
 			alloc_count(preferred, zone, pcp, 0);
 			taken++;
 		}
-		qr__unlock_fast(base, &pcp->lock);
+		qr__pcp_leave(zone, pcp);
 	} else {
-		contention_count(pcp);
+		contention_count(zone);
 	}
-	cache_leave(base, irqs);
 	return taken;
 }
 
@@ -476,26 +453,20 @@ QR_INLINE void page_put(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, stru
 
 bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order)
 {
-	struct qr_base *base = base_of(zone);
 	enum qr_migratetype type =
 		qr__pageblock_type(zone->frames, qr__page_pfn(zone->frames, page));
 	struct qr_per_cpu_pages *pcp;
-	unsigned long irqs;
-	bool taken_in;
 
 	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES)) {
 		if (type == QR_MIGRATE_ISOLATE)
 			return false;
 		type = QR_MIGRATE_MOVABLE;
 	}
-	pcp = cache_enter(zone, &irqs);
-	taken_in = qr__trylock_fast(base, &pcp->lock);
-	if (qr__likely(taken_in)) {
-		page_put(zone, pcp, page, order, type);
-		qr__unlock_fast(base, &pcp->lock);
-	} else {
-		contention_count(pcp);
+	if (qr__unlikely(!qr__pcp_enter(zone, &pcp))) {
+		contention_count(zone);
+		return false;
 	}
-	cache_leave(base, irqs);
-	return taken_in;
+	page_put(zone, pcp, page, order, type);
+	qr__pcp_leave(zone, pcp);
+	return true;
 }

@@ -13,6 +13,7 @@
 #define QR_ALLOC_PCP_H
 
 #include "../base/list.h"
+#include "../base/local_lock.h"
 #include "allocator.h"
 
 /* Lists: 3 types for each of the orders 0..3, then huge pages, not movable and movable. */
@@ -36,7 +37,7 @@
  * there was no refill.
  */
 struct qr_per_cpu_pages {
-	_Alignas(64) struct qr_spinlock lock; /* rank PCP */
+	_Alignas(64) struct qr_local_lock lock; /* rank PCP */
 	_Atomic int32_t count; /* P: pages in all lists */
 	_Atomic int32_t high; /* P: more than this is given back; between the next two */
 	_Atomic int32_t high_min, high_max; /* b */
@@ -65,6 +66,26 @@ QR_INLINE int32_t qr__pcp_read(const _Atomic int32_t *field)
 QR_INLINE void qr__pcp_write(_Atomic int32_t *field, int32_t value)
 {
 	atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+/*
+ * This CPU's cache of a zone, for the while of one allocation or free; false: somebody else is at
+ * it.  One call of a hook where there is local_trylock.
+ */
+QR_INLINE bool qr__pcp_enter(struct qr_zone *zone, struct qr_per_cpu_pages **pcp)
+	QR_TRY_ACQUIRES(true, (*pcp)->lock) QR_NO_LOCK_ANALYSIS
+{
+	struct qr_local_lock *lock =
+		qr__local_trylock(&zone->frames->base, &zone->pcp->lock, sizeof(*zone->pcp));
+
+	*pcp = QR_CONTAINER(lock, struct qr_per_cpu_pages, lock);
+	return lock != NULL;
+}
+
+QR_INLINE void qr__pcp_leave(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
+	QR_RELEASES(pcp->lock) QR_NO_LOCK_ANALYSIS
+{
+	qr__local_unlock(&zone->frames->base, &pcp->lock);
 }
 
 /* Does the cache keep blocks of this order at all? */

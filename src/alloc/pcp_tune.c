@@ -43,13 +43,13 @@ unsigned long qr__pcp_lock(struct qr_base *base, struct qr_per_cpu_pages *pcp)
 
 	if (base->platform.cpu_model == QR_CPU_UP)
 		irqs = qr__irq_save(base);
-	qr__lock(base, &pcp->lock);
+	qr__local_lock(base, &pcp->lock);
 	return irqs;
 }
 
 void qr__pcp_unlock(struct qr_base *base, struct qr_per_cpu_pages *pcp, unsigned long irqs)
 {
-	qr__unlock(base, &pcp->lock);
+	qr__local_unlock_remote(base, &pcp->lock);
 	if (base->platform.cpu_model == QR_CPU_UP)
 		qr__irq_restore(base, irqs);
 }
@@ -144,7 +144,7 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 {
 	zone->pcp = pcp;
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
-		qr__lock_init(&pcp[cpu].lock, QR_RANK_PCP);
+		qr__local_lock_init(&pcp[cpu].lock, QR_RANK_PCP);
 		atomic_init(&pcp[cpu].batch, 1);
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
 			qr__list_init(&pcp[cpu].lists[i]);
@@ -368,20 +368,16 @@ void qr__pcp_decay_start(struct qr_allocator *alloc)
 
 /* All caches of a zone --------------------------------------------------------------------- */
 
-/* Locks of one rank may not be waited for together: each is tried until it is had. */
-void qr__pcp_lock_all(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
+void qr__pcp_lock_all(struct qr_zone *zone)
 {
 	struct qr_base *base = &zone->frames->base;
 
-	for (unsigned cpu = 0; cpu < base->nr_cpus; cpu++)
-		for (unsigned spins = 0; !qr__trylock(base, &zone->pcp[cpu].lock); spins++)
-			qr__relax(base, spins);
+	qr__local_lock_all(base, &zone->pcp->lock, sizeof(*zone->pcp), base->nr_cpus);
 }
 
-void qr__pcp_unlock_all(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
+void qr__pcp_unlock_all(struct qr_zone *zone)
 {
 	struct qr_base *base = &zone->frames->base;
 
-	for (unsigned cpu = base->nr_cpus; cpu-- > 0;)
-		qr__unlock(base, &zone->pcp[cpu].lock);
+	qr__local_unlock_all(base, &zone->pcp->lock, sizeof(*zone->pcp), base->nr_cpus);
 }

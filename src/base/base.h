@@ -42,6 +42,11 @@ struct qr_base {
 	/* Events by CPU, nr_cpus rows of QR_NR_VM_EVENTS; see qr__count(). */
 	struct qr_event_row *events;
 
+	/* Of the local locks, see local_lock.c. */
+	struct qr_spinlock local_all_lock; /* rank LOCAL_ALL */
+	_Atomic uint32_t nr_claims; /* from afar, ever */
+	unsigned long up_irqs; /* UP: the state to restore, of whoever has taken one */
+
 	struct qr_lock_ledger ledger; /* debug, platforms of one CPU without a ledger hook */
 };
 

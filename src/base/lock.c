@@ -71,7 +71,8 @@ void qr__irq_restore(struct qr_base *base, unsigned long state)
 #define LEDGER_SLOTS ((unsigned)QR_ARRAY_SIZE(((struct qr_lock_ledger *)0)->held))
 
 static const char *const rank_names[QR_NR_RANKS] = {
-	"none", "TUNABLES", "PCP_BATCH_HIGH", "PCPU_DRAIN", "ZONELISTS", "PCP", "ZONE", "WORK",
+	"none",      "TUNABLES", "PCP_BATCH_HIGH", "PCPU_DRAIN", "ZONELISTS",
+	"LOCAL_ALL", "PCP",      "ZONE",           "WORK",
 };
 
 static const char *rank_name(unsigned rank)
@@ -95,7 +96,7 @@ static unsigned ledger_used(const struct qr_lock_ledger *ledger)
 }
 
 /* We are about to wait for this lock: may we? */
-static void rank_check(struct qr_base *base, const struct qr_spinlock *lock)
+void qr__lock_rank_check(struct qr_base *base, const void *lock, unsigned rank)
 {
 	const struct qr_lock_ledger *ledger = ledger_of(base);
 
@@ -104,24 +105,23 @@ static void rank_check(struct qr_base *base, const struct qr_spinlock *lock)
 	for (unsigned i = 0; i < ledger_used(ledger); i++) {
 		if (ledger->held[i].lock == lock)
 			qr__panic(base, "lock of rank %s (%u) taken twice by one thread",
-				  rank_name(lock->rank), (unsigned)lock->rank);
-		if (ledger->held[i].rank >= lock->rank)
+				  rank_name(rank), rank);
+		if (ledger->held[i].rank >= rank)
 			qr__panic(base, "lock of rank %s (%u) wanted while rank %s (%u) is held",
-				  rank_name(lock->rank), (unsigned)lock->rank,
-				  rank_name(ledger->held[i].rank), ledger->held[i].rank);
+				  rank_name(rank), rank, rank_name(ledger->held[i].rank),
+				  ledger->held[i].rank);
 	}
 }
 
-void qr__lock_note_taken(struct qr_base *base, const struct qr_spinlock *lock, bool tried)
+void qr__lock_note_taken(struct qr_base *base, const void *lock, unsigned rank)
 {
 	struct qr_lock_ledger *ledger = ledger_of(base);
 
-	(void)tried;
 	if (!ledger)
 		return;
 	if (ledger->nr_held < LEDGER_SLOTS) {
 		ledger->held[ledger->nr_held].lock = lock;
-		ledger->held[ledger->nr_held].rank = lock->rank;
+		ledger->held[ledger->nr_held].rank = rank;
 	}
 	ledger->nr_held++;
 }
@@ -136,7 +136,7 @@ static unsigned ledger_find(const struct qr_lock_ledger *ledger, const void *loc
 	return i;
 }
 
-void qr__lock_note_released(struct qr_base *base, const struct qr_spinlock *lock)
+void qr__lock_note_released(struct qr_base *base, const void *lock, unsigned rank)
 {
 	struct qr_lock_ledger *ledger = ledger_of(base);
 	unsigned i;
@@ -157,7 +157,7 @@ void qr__lock_note_released(struct qr_base *base, const struct qr_spinlock *lock
 		i = ledger_find(ledger, NULL);
 	if (i == ledger->nr_held)
 		qr__panic(base, "lock of rank %s (%u) released by a thread that does not hold it",
-			  rank_name(lock->rank), (unsigned)lock->rank);
+			  rank_name(rank), rank);
 	ledger->held[i] = ledger->held[--ledger->nr_held];
 }
 
@@ -182,13 +182,6 @@ void qr__sched_point(struct qr_base *base, const char *where)
 		p->sched_point(p->ctx, where);
 }
 
-#else
-
-static inline void rank_check(struct qr_base *base, const struct qr_spinlock *lock)
-{
-	(void)base, (void)lock;
-}
-
 #endif /* QR_DEBUG */
 
 /* Taking and releasing --------------------------------------------------------------------- */
@@ -199,14 +192,14 @@ bool qr__lock_contended(struct qr_base *base, struct qr_spinlock *lock) QR_NO_LO
 {
 	bool waited = false;
 
-	rank_check(base, lock);
+	qr__lock_rank_check(base, lock, lock->rank);
 	qr__sched_point(base, "lock");
 	while (atomic_exchange_explicit(&lock->taken, 1, memory_order_acquire)) {
 		waited = true;
 		for (unsigned spins = 0; qr__is_locked(lock); spins++)
 			qr__relax(base, spins);
 	}
-	qr__lock_note_taken(base, lock, false);
+	qr__lock_note_taken(base, lock, lock->rank);
 	return waited;
 }
 

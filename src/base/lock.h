@@ -27,6 +27,7 @@ enum qr_lock_rank {
 	QR_RANK_PCP_BATCH_HIGH, /* sizes of the per-CPU caches; held while they are disabled */
 	QR_RANK_PCPU_DRAIN, /* one drain of all CPUs at a time */
 	QR_RANK_ZONELISTS, /* one rebuild of the zonelists at a time */
+	QR_RANK_LOCAL_ALL, /* gathering the local locks of all CPUs */
 	QR_RANK_PCP, /* one CPU's cache of one zone */
 	QR_RANK_ZONE, /* a zone's free lists and pageblock types */
 	QR_RANK_WORK, /* the queue of delayed work: may be queued to from anywhere */
@@ -60,21 +61,25 @@ static inline bool qr__is_locked(const struct qr_spinlock *lock)
 }
 
 #if QR_DEBUG
-/* The rank check's entries, also called by the inline locks of the hot path. */
-void qr__lock_note_taken(struct qr_base *base, const struct qr_spinlock *lock, bool tried);
-void qr__lock_note_released(struct qr_base *base, const struct qr_spinlock *lock);
+/* The rank check, for locks of any kind: may it be waited for; it was taken; it was let go. */
+void qr__lock_rank_check(struct qr_base *base, const void *lock, unsigned rank);
+void qr__lock_note_taken(struct qr_base *base, const void *lock, unsigned rank);
+void qr__lock_note_released(struct qr_base *base, const void *lock, unsigned rank);
 void qr__sched_point(struct qr_base *base, const char *where);
 /* No lock of the core may be held here: upcalls and places that wait. */
 void qr__assert_no_locks(struct qr_base *base);
 #else
-static inline void qr__lock_note_taken(struct qr_base *base, const struct qr_spinlock *lock,
-				       bool tried)
+static inline void qr__lock_rank_check(struct qr_base *base, const void *lock, unsigned rank)
 {
-	(void)base, (void)lock, (void)tried;
+	(void)base, (void)lock, (void)rank;
 }
-static inline void qr__lock_note_released(struct qr_base *base, const struct qr_spinlock *lock)
+static inline void qr__lock_note_taken(struct qr_base *base, const void *lock, unsigned rank)
 {
-	(void)base, (void)lock;
+	(void)base, (void)lock, (void)rank;
+}
+static inline void qr__lock_note_released(struct qr_base *base, const void *lock, unsigned rank)
+{
+	(void)base, (void)lock, (void)rank;
 }
 static inline void qr__sched_point(struct qr_base *base, const char *where)
 {
@@ -93,14 +98,14 @@ QR_INLINE bool qr__trylock_fast(struct qr_base *base, struct qr_spinlock *lock)
 	qr__sched_point(base, "trylock");
 	if (atomic_exchange_explicit(&lock->taken, 1, memory_order_acquire))
 		return false;
-	qr__lock_note_taken(base, lock, true);
+	qr__lock_note_taken(base, lock, lock->rank);
 	return true;
 }
 
 QR_INLINE void qr__unlock_fast(struct qr_base *base, struct qr_spinlock *lock)
 	QR_RELEASES(*lock) QR_NO_LOCK_ANALYSIS
 {
-	qr__lock_note_released(base, lock);
+	qr__lock_note_released(base, lock, lock->rank);
 	atomic_store_explicit(&lock->taken, 0, memory_order_release);
 	qr__sched_point(base, "unlock");
 }

@@ -363,6 +363,12 @@ static int platform_check(const struct qr_config *config, struct qr_error_text *
 				   "RT needs one that forbids migration");
 	if (!p->cpu_pin != !p->cpu_unpin)
 		return REFUSE(why, "platform has only one of cpu_pin and cpu_unpin: give both");
+	if (!p->local_trylock != !p->local_fence)
+		return REFUSE(why, "platform has only one of local_trylock and local_fence: "
+				   "give both");
+	if (p->cpu_model == QR_CPU_UP && p->local_trylock)
+		return REFUSE(why, "platform.cpu_model is UP and there is a hook local_trylock: "
+				   "leave it out, one CPU masks interrupts instead");
 	if (!p->irq_save != !p->irq_restore)
 		return REFUSE(why, "platform has only one of irq_save and irq_restore: give both");
 	return 0;

@@ -103,6 +103,7 @@ static void base_init(struct qr_base *base, const struct qr_config *config)
 {
 	base->platform = config->platform;
 	base->nr_cpus = config->nr_cpus;
+	qr__lock_init(&base->local_all_lock, QR_RANK_LOCAL_ALL);
 	atomic_init(&base->random, config->seed ? config->seed : DEFAULT_SEED);
 	qr__workqueue_init(base);
 }

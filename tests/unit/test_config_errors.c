@@ -250,6 +250,35 @@ static void unknown_engine(struct test_machine *m)
 	m->config.engine = "slab";
 }
 
+static uint32_t *no_trylock(void *ctx, uint32_t *words, size_t stride)
+{
+	(void)ctx, (void)words, (void)stride;
+	return NULL;
+}
+
+static void no_fence(void *ctx)
+{
+	(void)ctx;
+}
+
+static void trylock_without_fence(struct test_machine *m)
+{
+	m->config.platform.local_trylock = no_trylock;
+}
+
+static void fence_without_trylock(struct test_machine *m)
+{
+	m->config.platform.local_fence = no_fence;
+}
+
+static void up_with_local_locks(struct test_machine *m)
+{
+	m->config.nr_cpus = 1;
+	m->config.platform.cpu_model = QR_CPU_UP;
+	m->config.platform.local_trylock = no_trylock;
+	m->config.platform.local_fence = no_fence;
+}
+
 static void unknown_cpu_model(struct test_machine *m)
 {
 	m->config.platform.cpu_model = (enum qr_cpu_model)3;
@@ -371,6 +400,13 @@ static const struct {
 	 "migration"},
 	{"pin without unpin", pin_without_unpin,
 	 "platform has only one of cpu_pin and cpu_unpin: give both"},
+	{"local_trylock alone", trylock_without_fence,
+	 "platform has only one of local_trylock and local_fence: give both"},
+	{"local_fence alone", fence_without_trylock,
+	 "platform has only one of local_trylock and local_fence: give both"},
+	{"UP with local locks", up_with_local_locks,
+	 "platform.cpu_model is UP and there is a hook local_trylock: leave it out, one CPU masks "
+	 "interrupts instead"},
 	{"irq_save without restore", irq_save_without_restore,
 	 "platform has only one of irq_save and irq_restore: give both"},
 };

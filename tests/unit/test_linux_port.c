@@ -204,7 +204,7 @@ static int without_rseq(void)
 
 	if (qr_linux_open(&config, &pool, NULL) < 0)
 		return 2;
-	getcpu = strcmp(qr_linux_cpu_source(pool), "getcpu") == 0;
+	getcpu = strcmp(qr_linux_cpu_source(pool), "getcpu") == 0 && !qr_linux_local_locks(pool);
 	qr_linux_close(pool);
 	if (!getcpu)
 		return 3;

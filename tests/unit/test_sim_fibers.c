@@ -22,9 +22,9 @@ static struct toy {
 	struct qr_page *of_handlers[MACHINE_CPUS];
 } toy;
 
-static void toy_up(enum qr_cpu_model model, unsigned nr_cpus)
+static void toy_up_with(enum qr_cpu_model model, unsigned nr_cpus, bool local_locks)
 {
-	struct qr_sim_config config = {.machine = {.nr_cpus = nr_cpus}};
+	struct qr_sim_config config = {.machine = {.nr_cpus = nr_cpus}, .local_locks = local_locks};
 
 	config.machine.platform.cpu_model = model;
 	memset(&toy, 0, sizeof(toy));
@@ -32,6 +32,11 @@ static void toy_up(enum qr_cpu_model model, unsigned nr_cpus)
 	toy.base = qr__base(qr_sim_quire(toy.sim));
 	toy.steps = 20;
 	qr__lock_init(&toy.lock, QR_RANK_ZONE);
+}
+
+static void toy_up(enum qr_cpu_model model, unsigned nr_cpus)
+{
+	toy_up_with(model, nr_cpus, false);
 }
 
 static void toy_down(void)
@@ -573,14 +578,15 @@ static void allocator(void *arg)
 			qr___free_pages(q, held[slot], order[slot]);
 }
 
-static void run_allocators(enum qr_cpu_model model, unsigned nr_cpus, uint64_t seed)
+static void run_allocators(enum qr_cpu_model model, unsigned nr_cpus, bool local_locks,
+			   uint64_t seed)
 {
 	static const unsigned numbers[] = {1, 2, 3, 4};
 	struct qr_error_text why = {""};
 	struct qr_quire_snapshot before, after;
 	struct quire *q;
 
-	toy_up(model, nr_cpus);
+	toy_up_with(model, nr_cpus, local_locks);
 	q = qr_sim_quire(toy.sim);
 	qr_quire_snapshot(q, &before);
 	for (unsigned i = 0; i < 4; i++)
@@ -607,9 +613,11 @@ static void test_allocator_interleaved(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 0; seed < NR_SEEDS / 3; seed++) {
-		run_allocators(QR_CPU_SMP, MACHINE_CPUS, seed);
-		run_allocators(QR_CPU_RT, MACHINE_CPUS, seed);
-		run_allocators(QR_CPU_UP, 1, seed);
+		run_allocators(QR_CPU_SMP, MACHINE_CPUS, false, seed);
+		run_allocators(QR_CPU_RT, MACHINE_CPUS, false, seed);
+		run_allocators(QR_CPU_UP, 1, false, seed);
+		run_allocators(QR_CPU_SMP, MACHINE_CPUS, true, seed);
+		run_allocators(QR_CPU_SMP, 1, true, seed);
 	}
 }
 
