@@ -391,13 +391,17 @@ uint64_t qr_sim_sched_points(const struct qr_sim *sim)
 
 /* Locks of CPUs ----------------------------------------------------------------------------- */
 
-/* All contexts but the current one that are on this CPU, or (nr_cpus) on any. */
-void qr__sim_sequences_end(struct qr_sim *sim, unsigned cpu)
+static void sequence_end(struct sim_context *context, const struct sim_context *next)
+{
+	if (!next || (context != next && context->cpu == next->cpu))
+		context->interrupted = true;
+}
+
+void qr__sim_sequences_end(struct qr_sim *sim, const struct sim_context *next)
 {
 	for (unsigned i = 0; i < sim->nr_fibers; i++)
-		if (cpu == sim->nr_cpus || sim->fibers[i]->cpu == cpu)
-			sim->fibers[i]->interrupted = true;
-	sim->outside.interrupted = true;
+		sequence_end(sim->fibers[i], next);
+	sequence_end(&sim->outside, next);
 }
 
 /* Each step of the sequence can be the last for a while; true: begin again. */
@@ -434,7 +438,7 @@ static void sim_local_fence(void *ctx)
 {
 	struct qr_sim *sim = ctx;
 
-	qr__sim_sequences_end(sim, sim->nr_cpus);
+	qr__sim_sequences_end(sim, NULL);
 }
 
 uint64_t qr_sim_restarts(const struct qr_sim *sim)

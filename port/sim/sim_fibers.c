@@ -94,7 +94,7 @@ static void switch_to(struct qr_sim *sim, struct sim_context *to, bool for_good)
 	sim->switches++;
 	hash_add(sim, to->number);
 	hash_add(sim, sim->sched_points - sim->first_point);
-	qr__sim_sequences_end(sim, to->cpu);
+	qr__sim_sequences_end(sim, to);
 	sim->came_from = from;
 	sim->current = to;
 #if SIM_ASAN

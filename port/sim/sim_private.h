@@ -134,8 +134,8 @@ void qr__sim_log(struct qr_sim *sim, const char *fmt, ...) QR_PRINTF(2, 3);
 /* Count one call; true: this one is to fail. */
 bool qr__sim_hook_fails(struct qr_sim *sim, enum qr_sim_hook hook);
 
-/* Another context runs on this CPU from now on. */
-void qr__sim_sequences_end(struct qr_sim *sim, unsigned cpu);
+/* Sequences are in vain: of all others on the CPU where @next runs from now on; NULL: of all. */
+void qr__sim_sequences_end(struct qr_sim *sim, const struct sim_context *next);
 
 /* Run what waits for the current CPU, if that is not masked. */
 void qr__sim_deliver(struct qr_sim *sim);
