@@ -3,7 +3,8 @@
  * bench.h - what the files of qr-bench know of each other
  *
  * options.c reads what is wanted, qr_bench.c lets the contestants take turns, runs.c makes the
- * threads of one turn, workloads.c and frag.c are what each of them does, rows.c prints.
+ * threads of one turn, workloads.c and frag.c are what each of them does, rows.c prints, and
+ * verify.c looks at what a contestant gives out.
  */
 #ifndef QUIRE_BENCH_H
 #define QUIRE_BENCH_H
@@ -42,10 +43,12 @@ struct workload {
 	const char *what; /* lines for --help */
 	double memory; /* GiB, unless told otherwise */
 	unsigned part; /* of all memory that is allocated: 2, half of it */
+	bool counts_huge; /* wholly free blocks of 2 MiB */
 	void (*body)(struct thread *thread); /* NULL: init, which has no threads */
 };
 
-extern const struct workload workload_pair, workload_bulk, workload_rand, workload_frag;
+extern const struct workload workload_pair, workload_bulk, workload_rand, workload_frag,
+	workload_frag_bulk;
 /* All of them; ends with NULL. */
 extern const struct workload *const workloads[];
 bool workload_is_contention(const struct workload *workload);

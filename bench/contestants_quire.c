@@ -101,7 +101,7 @@ static void quire_close(void *pool)
 	free(p);
 }
 
-/* The pool once it has its instance; NULL, with a line on stderr, where something was in the way. */
+/* The pool once it has its instance; NULL, with a line on stderr, if something was in the way. */
 static void *pool_finish(struct quire_pool *pool, const char *engine, const char *why)
 {
 	if (pool->q && addresses_prepare(pool))

@@ -17,15 +17,15 @@ static const struct workload workload_init = {
 
 static const struct workload workload_contention = {
 	.name = "contention",
-	.what = "pair and bulk with 1, 2, 4... threads, N at last: locks taken for each operation,\n"
-		"\t\tand how many of them had to be waited for",
+	.what = "pair and bulk with 1, 2, 4... threads, N at last: locks taken for each\n"
+		"\t\toperation, and how many of them had to be waited for",
 	.memory = 8,
 	.part = 2,
 };
 
 const struct workload *const workloads[] = {
-	&workload_pair, &workload_bulk,       &workload_rand, &workload_frag,
-	&workload_init, &workload_contention, NULL,
+	&workload_pair,      &workload_bulk, &workload_rand,       &workload_frag,
+	&workload_frag_bulk, &workload_init, &workload_contention, NULL,
 };
 
 bool workload_is_contention(const struct workload *workload)
@@ -157,7 +157,7 @@ static void options_complete(struct options *o)
 		o->bytes = (uint64_t)o->workload->memory << 30;
 	if (!o->nr_who)
 		contestants_default(o);
-	if (o->order && strcmp(o->workload->name, "frag") == 0)
+	if (o->order && o->workload->counts_huge)
 		wrong("--order", "of frag", "it is about single pages, order 0");
 	if ((o->bytes >> (12 + o->order)) / o->workload->part < o->threads)
 		wrong("--memory", "so little", "not one block of this order for each thread");

@@ -17,7 +17,7 @@
 /* Why a contestant cannot do a workload, as nobody needs to try; NULL: let us see. */
 static const char *refusal(const struct options *o, const struct contestant *who)
 {
-	if (o->workload == &workload_frag && !who->free_huge)
+	if (o->workload->counts_huge && !who->free_huge)
 		return "cannot count free 2 MiB blocks";
 	if (!o->workload->body && who->no_pool)
 		return "has no pool to be made";

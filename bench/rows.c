@@ -78,11 +78,6 @@ static void row_make(struct row *row, const struct sample *samples, unsigned nr)
 	}
 }
 
-static bool is_frag(const struct options *o)
-{
-	return o->workload == &workload_frag;
-}
-
 /* The machine ------------------------------------------------------------------------------- */
 
 static void cpu_model(char *text, size_t size)
@@ -151,8 +146,8 @@ static void row_print(const struct rows *rows, const struct row *row)
 {
 	const struct options *o = row->o;
 
-	if (is_frag(o) && rows->nr == 0) {
-		printf("free 2 MiB blocks, of %llu, after round\n%20s",
+	if (o->workload->counts_huge && rows->nr == 0) {
+		printf("free 2 MiB blocks, of %llu, after round\n%25s",
 		       (unsigned long long)(o->bytes >> 22), "");
 		for (unsigned round = 0; round <= FRAG_ROUNDS; round += 10)
 			printf(" %6u", round);
@@ -160,8 +155,8 @@ static void row_print(const struct rows *rows, const struct row *row)
 	}
 	if (row->pattern)
 		printf("contention ");
-	printf("%-4s  %-12s", o->workload->name, row->who->name);
-	if (is_frag(o)) {
+	printf("%-9s  %-12s", o->workload->name, row->who->name);
+	if (o->workload->counts_huge) {
 		printf("  ");
 		frag_print(row);
 	} else if (!o->workload->body) {
@@ -235,7 +230,7 @@ static json_t *row_json(const struct rows *rows, const struct row *row)
 	json_object_set_new(json, "threads", json_integer(o->threads));
 	spread_add(json, "get", row->get);
 	spread_add(json, "put", row->put);
-	if (is_frag(o))
+	if (o->workload->counts_huge)
 		frag_add(json, row);
 	if (row->locks >= 0) {
 		json_object_set_new(json, "locks_per_operation", json_real(row->locks));

@@ -2,9 +2,9 @@
 /*
  * verify.c - does a contestant give out what is somebody else's?
  *
- * Each page of a block is marked when it is given out and unmarked before it is put back.  The marks
- * lie in an array over all addresses that a process can have, of which only what is used gets
- * memory: so contestants with no memory behind their pages can be checked like all others.
+ * Each page of a block is marked when it is given out, and unmarked before it is put back.  The
+ * marks lie in an array over all addresses that a process can have, of which only what is used
+ * gets memory: so contestants with no memory behind their pages can be checked like all others.
  */
 #include <stdio.h>
 #include <stdlib.h>

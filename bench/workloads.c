@@ -22,7 +22,7 @@
 enum { ROW = 8, PAIRS_TO_ESTIMATE = 4096, MIN_PAIRS = 2048, MAX_PAIRS = 2000000 };
 /* How long the pairs of a turn shall take, and how many operations a turn of the others. */
 #define PAIRS_NS 40e6
-enum { BULK_OPERATIONS = 1 << 18, MAX_ROUNDS = 4096 };
+enum { BULK_OPERATIONS = 1 << 17, MAX_ROUNDS = 4096 };
 
 /* Pair -------------------------------------------------------------------------------------- */
 
@@ -85,6 +85,7 @@ static void pairs_estimate(struct thread *thread)
 static void pair_body(struct thread *thread)
 {
 	struct run *run = thread->run;
+	uint64_t in_rows;
 	double both, share;
 
 	fill(thread, thread->mine, run->share);
@@ -93,9 +94,10 @@ static void pair_body(struct thread *thread)
 	timed_begin(thread);
 	both = pairs_time(thread, run->nr_pairs) / (double)run->nr_pairs;
 	barrier_wait(thread);
-	share = get_share(thread, run->nr_pairs / ROW);
+	in_rows = run->nr_pairs / ROW * ROW;
+	share = get_share(thread, in_rows / ROW);
 	timed_end(thread);
-	thread->gets = thread->puts = (double)(run->nr_pairs + run->nr_pairs / ROW * ROW);
+	thread->gets = thread->puts = (double)(run->nr_pairs + in_rows);
 	thread->get_ns = both * share * thread->gets;
 	thread->put_ns = both * (1 - share) * thread->puts;
 	empty(thread, thread->mine, run->share);
