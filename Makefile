@@ -38,8 +38,8 @@ check:	## Run every gate: builds, tests, sanitizers, coverage, format, lint (QR_
 	@scripts/check
 
 .PHONY: bench
-bench: $(BUILD)/build.ninja	## Build and run the benchmarks
-	@scripts/bench $(BUILD)
+bench:	## Measure Quire beside other allocators: a short table (BENCH="pair --order 3": that instead)
+	@scripts/bench $(BUILD) $(BENCH)
 
 .PHONY: fuzz
 fuzz:	## Run each libFuzzer target for FUZZ_SECONDS=30 over its corpus
