@@ -109,7 +109,7 @@ static int range_add(struct ranges *r, qr_pfn_t start, qr_pfn_t end, const struc
 }
 
 /* Is this frame RAM at all?  Without iomem: whatever has a page. */
-static bool frame_present(const struct replay_machine *m, qr_pfn_t pfn)
+bool replay_frame_present(const struct replay_machine *m, qr_pfn_t pfn)
 {
 	if (pfn >= m->frames.nr || FRAME_CLASS(m->frames.class[pfn]) == FRAME_ABSENT)
 		return false;
@@ -125,7 +125,7 @@ static bool frame_present(const struct replay_machine *m, qr_pfn_t pfn)
 /* What a frame is to the instance: -1 nothing, else enum qr_range_kind. */
 static int frame_kind(const struct replay_machine *m, qr_pfn_t pfn)
 {
-	if (!frame_present(m, pfn))
+	if (!replay_frame_present(m, pfn))
 		return -1;
 	return FRAME_CLASS(m->frames.class[pfn]) == FRAME_RESERVED ? QR_RANGE_RESERVED
 								   : QR_RANGE_RAM;

@@ -17,81 +17,6 @@ static uint64_t huge_blocks(const uint64_t *blocks)
 	return nr;
 }
 
-/* Maps --------------------------------------------------------------------------------------- */
-
-static int map_block(void *arg, const struct qr_pageblock_info *info)
-{
-	struct replay_result *r = arg;
-	uint64_t n = info->start_pfn >> QR_PAGEBLOCK_ORDER;
-	unsigned present = info->nr_free + info->nr_pcp + info->nr_allocated + info->nr_reserved;
-
-	if (n < r->nr_blocks && present) {
-		r->map_after[n].type = (uint8_t)info->migratetype;
-		r->map_after[n].present = present;
-		r->map_after[n].used = present - info->nr_free;
-	}
-	return 0;
-}
-
-static struct replay_block *map_new(uint64_t nr)
-{
-	struct replay_block *map = calloc(nr + 1, sizeof(*map));
-
-	for (uint64_t n = 0; map && n < nr; n++)
-		map[n].type = QR_MIGRATE_TYPES;
-	return map;
-}
-
-static int map_model(struct model *model, struct replay_result *r)
-{
-	r->map_after = map_new(r->nr_blocks);
-	if (!r->map_after)
-		return -ENOMEM;
-	for (unsigned z = 0; z < r->nr_zones; z++)
-		qr_for_each_pageblock(model->q, r->zones[z].nid, r->zones[z].type, map_block, r);
-	return 0;
-}
-
-/* The machine's own: fullness is recorded, types are not and are taken from the contents. */
-static void map_machine_block(const struct frame_map *frames, uint64_t n,
-			      struct replay_block *block)
-{
-	uint64_t start = n << QR_PAGEBLOCK_ORDER, end = start + QR_PAGEBLOCK_NR_PAGES;
-	unsigned present = 0, nr_free = 0, movable = 0, slab = 0, fixed = 0;
-
-	for (uint64_t pfn = start; pfn < end && pfn < frames->nr; pfn++) {
-		enum frame_class class = FRAME_CLASS(frames->class[pfn]);
-
-		present += class != FRAME_ABSENT;
-		nr_free += class == FRAME_FREE;
-		movable += class == FRAME_MOVABLE;
-		slab += class == FRAME_SLAB;
-		fixed += class == FRAME_PGTABLE;
-	}
-	if (!present)
-		return;
-	block->present = present;
-	block->used = present - nr_free;
-	if (slab > movable && slab >= fixed)
-		block->type = QR_MIGRATE_RECLAIMABLE;
-	else if (fixed > movable)
-		block->type = QR_MIGRATE_UNMOVABLE;
-	else
-		block->type = QR_MIGRATE_MOVABLE;
-}
-
-static int map_machine(const struct replay_machine *m, struct replay_result *r)
-{
-	if (!m->has_frames_after)
-		return 0;
-	r->map_machine = map_new(r->nr_blocks);
-	if (!r->map_machine)
-		return -ENOMEM;
-	for (uint64_t n = 0; n < r->nr_blocks; n++)
-		map_machine_block(&m->frames_after, n, &r->map_machine[n]);
-	return 0;
-}
-
 /* Start -------------------------------------------------------------------------------------- */
 
 static int result_zones(const struct replay_machine *m, struct replay_result *r)
@@ -119,10 +44,9 @@ int replay_start(const struct replay_machine *m, struct model *model, struct rep
 	if (result_zones(m, r) < 0)
 		return -ENOMEM;
 	r->nr_blocks = m->nr_frames >> QR_PAGEBLOCK_ORDER;
-	if (map_model(model, r) < 0)
+	r->map_before = replay_map_model(model, r);
+	if (!r->map_before)
 		return -ENOMEM;
-	r->map_before = r->map_after;
-	r->map_after = NULL;
 	for (unsigned z = 0; z < r->nr_zones; z++) {
 		struct replay_zone_end *end = &r->zones[z];
 		struct qr_zone_snapshot snap;
@@ -191,7 +115,7 @@ int replay_outcome(const struct replay_machine *m, struct model *model, struct r
 	}
 	r->check = qr_check(model->q, &why);
 	snprintf(r->check_why, sizeof(r->check_why), "%s", why.text);
-	if (map_model(model, r) < 0 || map_machine(m, r) < 0) {
+	if (replay_maps(m, model, r) < 0) {
 		snprintf(r->why, sizeof(r->why), "no memory for the maps");
 		return -ENOMEM;
 	}

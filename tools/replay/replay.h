@@ -15,6 +15,7 @@
  *	play.c		each event on its CPU, in order, at its time
  *	recorder.c	what the recorder took before the first event and gave back after the last
  *	outcome.c	the model's end beside the machine's
+ *	maps.c		what each pageblock holds, before and after
  *	books.c		where the difference in free pages comes from
  *	limits.c	what the trace cannot tell
  *
@@ -149,6 +150,7 @@ struct replay_block {
 	uint8_t type; /* enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
 	uint32_t present; /* pages */
 	uint32_t used; /* of these: not in a free block, so in use or in a cache */
+	uint32_t reserved; /* of these: never the allocator's, or taken away by a balloon */
 };
 
 struct replay_result {
@@ -226,6 +228,9 @@ struct model {
 
 #define MODEL_NONE UINT32_MAX
 
+/* Is this frame RAM at all, as iomem and kpageflags before say? */
+bool replay_frame_present(const struct replay_machine *m, qr_pfn_t pfn);
+
 int model_build(struct model *model, const struct replay_machine *m,
 		const struct replay_config *rc);
 void model_free(struct model *model);
@@ -272,7 +277,11 @@ struct replay_limits {
 };
 struct replay_limits replay_limits(const struct replay_machine *m, const struct replay_result *r);
 
-/* outcome.c: fill in the result's end from the model; and take a map of its pageblocks. */
+/* maps.c: the model's pageblocks now; NULL: no memory.  And all maps of the end. */
+struct replay_block *replay_map_model(struct model *model, const struct replay_result *r);
+int replay_maps(const struct replay_machine *m, struct model *model, struct replay_result *r);
+
+/* outcome.c: fill in the result's start and end from the model. */
 int replay_outcome(const struct replay_machine *m, struct model *model, struct replay_result *r);
 int replay_start(const struct replay_machine *m, struct model *model, struct replay_result *r);
 
