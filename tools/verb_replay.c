@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "picture/picture.h"
 #include "replay_report.h"
 #include "replay_save.h"
 #include "runs.h"
@@ -25,6 +26,7 @@ struct replay {
 	unsigned nr_differences;
 	struct run runs[RUNS_MAX];
 	unsigned nr_runs;
+	struct picture_request picture;
 	unsigned color;
 	const char *save_end; /* NULL: nowhere */
 	bool force, json, quiet;
@@ -88,6 +90,25 @@ static bool force_take(struct cli *cli, void *into, const char *value)
 	return ((struct replay *)into)->force = true;
 }
 
+static bool html_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct replay *)into)->picture.html = value;
+	return true;
+}
+
+static bool svg_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct replay *)into)->picture.svg = value;
+	return true;
+}
+
+static bool figure_take(struct cli *cli, void *into, const char *value)
+{
+	return cli_word(cli, value, picture_figures, &((struct replay *)into)->picture.figure);
+}
+
 static bool color_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_word(cli, value, term_when_words, &((struct replay *)into)->color);
@@ -129,6 +150,11 @@ static const struct cli_option options[] = {
 	 "write the state at the end, for quire show, info and\n"
 	 "replay; of several replays that of the first"},
 	{"force", NULL, force_take, "replace an existing file"},
+	{"html", "FILE", html_take, "draw it all: a page of its own, with a map to zoom"},
+	{"svg", "FILE", svg_take, "draw one figure"},
+	{"figure", "NAME", figure_take,
+	 "which: huge (free 2 MiB blocks, the default), orders,\n"
+	 "free, cached, blocks or map"},
 	{"color", "WHEN", color_take, "auto, always or never"},
 	{"json", NULL, json_take, "print JSON; quire-replay(1) describes it"},
 	{"quiet", NULL, quiet_take, "no progress line"},
@@ -214,6 +240,26 @@ static int print_all(const struct replay *replay, const struct replay_machine *m
 	return json_finish(document) ? EXIT_GOOD : EXIT_FAILED;
 }
 
+static int draw_all(const struct cli *cli, struct replay *replay, const struct replay_machine *m,
+		    const struct replay_result *results, unsigned nr)
+{
+	const struct picture picture = {
+		.file = replay->path, .machine = m, .runs = results, .nr_runs = nr};
+	char why[256];
+
+	if (picture_finish(&replay->picture, &picture, why) < 0) {
+		cli_error(cli, "%s", why);
+		return EXIT_LACKING;
+	}
+	if (!replay->json && (replay->picture.html || replay->picture.svg))
+		putchar('\n');
+	if (!replay->json && replay->picture.html)
+		printf("The picture of it: %s\n", replay->picture.html);
+	if (!replay->json && replay->picture.svg)
+		printf("The figure of it: %s\n", replay->picture.svg);
+	return EXIT_GOOD;
+}
+
 static int replay_all(struct cli *cli, struct replay *replay, struct replay_machine *m)
 {
 	struct replay_result results[RUNS_MAX];
@@ -239,8 +285,10 @@ static int replay_all(struct cli *cli, struct replay *replay, struct replay_mach
 	}
 	if (nr && (code == EXIT_GOOD || code == EXIT_FAILED)) {
 		int printed = print_all(replay, m, results, nr);
+		int drawn = interrupted ? EXIT_GOOD : draw_all(cli, replay, m, results, nr);
 
 		code = code == EXIT_GOOD ? printed : code;
+		code = code == EXIT_GOOD ? drawn : code;
 	}
 	for (unsigned i = 0; i < nr; i++)
 		replay_result_free(&results[i]);
@@ -273,15 +321,21 @@ static int run(struct cli *cli)
 	struct replay replay = {0};
 	struct sigaction action = {.sa_handler = on_signal};
 	int code = cli_parse(cli, &replay);
+	char why[256];
 
 	if (code < 0 && !replay.path) {
 		cli_error(cli, "which .qtrace?  make one with quire record or quire import");
 		code = EXIT_USAGE;
 	}
-	if (code < 0) {
+	if (code < 0)
 		sigaction(SIGINT, &action, NULL);
-		code = replay_file(cli, &replay);
+	if (code < 0 && picture_begin(&replay.picture, why) < 0) {
+		cli_error(cli, "%s", why);
+		code = EXIT_LACKING;
 	}
+	if (code < 0)
+		code = replay_file(cli, &replay);
+	picture_abort(&replay.picture);
 	return code;
 }
 
@@ -298,6 +352,8 @@ const struct verb verb_replay = {
 		    "  quire replay --engine list --engine bitmap my.qtrace\n"
 		    "  quire replay --compare watermark_scale_factor=200 \\\n"
 		    "        --compare engine=bitmap,cpus=1 my.qtrace\n"
+		    "  quire replay --engine list --engine bitmap --html my.html my.qtrace\n"
+		    "  quire replay --svg orders.svg --figure orders my.qtrace\n"
 		    "  quire replay --set watermark_scale_factor=200 --json my.qtrace",
 	.options = options,
 	.operand = operand_take,

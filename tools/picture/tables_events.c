@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * picture/tables_events.c - what was asked for, under what pressure, and what could not be played;
+ *			     with which settings, and what nobody knows
+ */
+#include <string.h>
+
+#include "../replay_report.h"
+#include "page.h"
+#include "table.h"
+
+/* Traffic ------------------------------------------------------------------------------------ */
+
+static uint64_t allocs_of_type(const struct replay_result *r, unsigned type)
+{
+	uint64_t sum = 0;
+
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		sum += r->allocs[o][type];
+	return sum;
+}
+
+static uint64_t allocs_of_order(const struct replay_result *r, unsigned order)
+{
+	uint64_t sum = 0;
+
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++)
+		sum += r->allocs[order][t];
+	return sum;
+}
+
+/* The events are the same for all replays: the first one's counts will do. */
+static void traffic_orders(FILE *out, const struct replay_result *r)
+{
+	uint64_t all = 0, all_frees = 0;
+
+	table_begin(out, "traffic", "Blocks asked for and given back, by order and type");
+	fputs("<thead><tr><th scope=\"col\">block</th>", out);
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		if (allocs_of_type(r, t))
+			fprintf(out, "<th scope=\"col\">%s</th>", qr_migratetype_name(t));
+	}
+	fputs("<th scope=\"col\">allocated</th><th scope=\"col\">freed</th></tr></thead><tbody>\n",
+	      out);
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++) {
+		all += allocs_of_order(r, o);
+		all_frees += r->frees[o];
+		if (!allocs_of_order(r, o) && !r->frees[o])
+			continue;
+		fputs("<tr>", out);
+		put_head(out, label_order(o).text);
+		for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+			if (allocs_of_type(r, t))
+				put_count(out, r->allocs[o][t]);
+		}
+		put_count(out, allocs_of_order(r, o));
+		put_count(out, r->frees[o]);
+		fputs("</tr>\n", out);
+	}
+	fputs("<tr class=\"sum\">", out);
+	put_head(out, "all");
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		if (allocs_of_type(r, t))
+			put_count(out, allocs_of_type(r, t));
+	}
+	put_count(out, all);
+	put_count(out, all_frees);
+	fputs("</tr>\n", out);
+	table_end(out);
+}
+
+static void traffic_zones(FILE *out, const struct picture *p)
+{
+	table_begin(out, "traffic", "Pages allocated, by the zone the model took them from");
+	table_head_runs(out, p, "zone", false, 1);
+	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
+		uint64_t any = 0;
+
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			any += p->runs[n].zone_allocs[t];
+		if (!any)
+			continue;
+		fputs("<tr>", out);
+		put_head(out, qr_zone_type_name(t));
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			put_count(out, p->runs[n].zone_allocs[t]);
+		fputs("</tr>\n", out);
+	}
+	table_end(out);
+}
+
+void put_traffic(FILE *out, const struct picture *p)
+{
+	traffic_orders(out, &p->runs[0]);
+	traffic_zones(out, p);
+}
+
+/* Pressure ----------------------------------------------------------------------------------- */
+
+typedef uint64_t number_of(const struct replay_result *r, unsigned which);
+
+static void put_row(FILE *out, const struct picture *p, const char *name, number_of *of,
+		    unsigned which)
+{
+	fputs("<tr>", out);
+	put_head(out, name);
+	for (unsigned n = 0; n < p->nr_runs; n++)
+		put_count(out, of(&p->runs[n], which));
+	fputs("</tr>\n", out);
+}
+
+static uint64_t wmark_failed(const struct replay_result *r, unsigned mark)
+{
+	return r->stats.wmark_failed[mark];
+}
+
+static uint64_t stage(const struct replay_result *r, unsigned which)
+{
+	return r->stages[which];
+}
+
+static uint64_t stat(const struct replay_result *r, unsigned which)
+{
+	const struct qr_alloc_stats *s = &r->stats;
+	const uint64_t all[] = {s->slowpath,
+				s->kswapd_wakes,
+				s->boosts,
+				s->highatomic_reserved,
+				s->highatomic_unreserved,
+				s->alloc_failed};
+
+	return all[which];
+}
+
+static bool any_stage(const struct picture *p, unsigned which)
+{
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		if (p->runs[n].stages[which])
+			return true;
+	}
+	return false;
+}
+
+void put_pressure(FILE *out, const struct picture *p)
+{
+	static const char *const marks[QR_NR_WMARK] = {
+		[QR_WMARK_MIN] = "zones passed over for the min mark",
+		[QR_WMARK_LOW] = "zones passed over for the low mark",
+		[QR_WMARK_HIGH] = "zones passed over for the high mark",
+		[QR_WMARK_PROMO] = "zones passed over for the promo mark",
+	};
+	static const char *const stats[] = {
+		"allocations that entered the slow path",
+		"times kswapd was woken",
+		"watermark boosts",
+		"pageblocks reserved for high-order atomic requests",
+		"such reserves given up",
+		"allocations that failed",
+	};
+
+	table_begin(out, "pressure", NULL);
+	table_head_runs(out, p, "", false, 1);
+	for (unsigned i = 0; i < QR_NR_WMARK; i++)
+		put_row(out, p, marks[i], wmark_failed, i);
+	for (unsigned i = 0; i < sizeof(stats) / sizeof(*stats); i++)
+		put_row(out, p, stats[i], stat, i);
+	for (unsigned i = 0; i < QR_NR_SLOW_STAGES; i++) {
+		char name[80];
+
+		snprintf(name, sizeof(name), "slow path, stage %s",
+			 qr_slowpath_stage_name((enum qr_slowpath_stage)i));
+		if (any_stage(p, i))
+			put_row(out, p, name, stage, i);
+	}
+	table_end(out);
+}
+
+/* What could not be played ------------------------------------------------------------------- */
+
+static uint64_t unplaced(const struct replay_result *r, unsigned cause)
+{
+	return r->unplaced[cause];
+}
+
+static uint64_t lost(const struct replay_result *r, unsigned which)
+{
+	(void)which;
+	return r->nr_lost;
+}
+
+void put_unplaced(FILE *out, const struct picture *p)
+{
+	table_begin(out, "unplaced", NULL);
+	table_head_runs(out, p, "cause", false, 1);
+	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++)
+		put_row(out, p, replay_cause_text(c), unplaced, c);
+	put_row(out, p, "events that the recorder itself lost", lost, 0);
+	table_end(out);
+}
+
+/* What nobody knows -------------------------------------------------------------------------- */
+
+static void put_limit(FILE *out, const char *format, uint64_t a, uint64_t b)
+	__attribute__((format(printf, 2, 0)));
+
+static void put_limit(FILE *out, const char *format, uint64_t a, uint64_t b)
+{
+	fputs("<li>", out);
+	fprintf(out, format, text_grouped(a).text, text_grouped(b).text);
+	fputs("</li>\n", out);
+}
+
+static void put_broken(FILE *out, const struct picture *p)
+{
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		if (!p->runs[n].check)
+			continue;
+		fputs("<li class=\"warning\">The model broke an invariant: ", out);
+		put_text(out, p->runs[n].check_why);
+		fputs("</li>\n", out);
+	}
+}
+
+void put_limits(FILE *out, const struct picture *p)
+{
+	struct replay_limits l = replay_limits(p->machine, &p->runs[0]);
+
+	fputs("<ul>\n", out);
+	put_limit(out,
+		  "At the start <b>%s</b> pages waited in the machine's per-CPU caches; the "
+		  "events betray where <b>%s</b> of them were. The others count as in use.",
+		  l.cached, l.cached_known);
+	if (l.no_room)
+		put_limit(out,
+			  "Of those, <b>%s</b> found no room in the model's caches, and start as "
+			  "free.",
+			  l.no_room, 0);
+	put_limit(out,
+		  "buddyinfo counted <b>%s</b> free pages at the start, kpageflags a moment later "
+		  "<b>%s</b>; the model starts from the latter.",
+		  l.free_buddyinfo, l.free_kpageflags);
+	fputs("<li>Of the pageblocks only the number of each type is recorded; which is which is "
+	      "inferred.</li>\n",
+	      out);
+	if (p->machine->trace->truncated)
+		fputs("<li>The recording was cut off: what came after is not known.</li>\n", out);
+	if (!p->machine->has_after)
+		fputs("<li>The machine's state after the recording is not in the trace, so there "
+		      "is nothing to compare with.</li>\n",
+		      out);
+	put_broken(out, p);
+	fputs("</ul>\n", out);
+}
+
+/* Settings ----------------------------------------------------------------------------------- */
+
+static const struct replay_setting *setting_of(const struct replay_result *r, enum qr_tunable which)
+{
+	for (unsigned i = r->nr_settings; i-- > 0;) {
+		if (r->settings[i].tunable == which)
+			return &r->settings[i];
+	}
+	return NULL;
+}
+
+static bool any_sets(const struct picture *p, enum qr_tunable which)
+{
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		if (setting_of(&p->runs[n], which))
+			return true;
+	}
+	return false;
+}
+
+static void settings_runs(FILE *out, const struct picture *p)
+{
+	table_begin(out, "settings", NULL);
+	table_head_runs(out, p, "", false, 1);
+	fputs("<tr>", out);
+	put_head(out, "engine");
+	for (unsigned n = 0; n < p->nr_runs; n++)
+		put_cell(out, p->runs[n].engine);
+	fputs("</tr>\n<tr>", out);
+	put_head(out, "CPUs");
+	for (unsigned n = 0; n < p->nr_runs; n++)
+		put_count(out, p->runs[n].nr_cpus);
+	fputs("</tr>\n", out);
+	for (unsigned t = 0; t < QR_NR_TUNABLES; t++) {
+		if (!any_sets(p, t))
+			continue;
+		fputs("<tr>", out);
+		put_head(out, qr_tunable_info(t)->name);
+		for (unsigned n = 0; n < p->nr_runs; n++) {
+			const struct replay_setting *s = setting_of(&p->runs[n], t);
+			char value[24];
+
+			snprintf(value, sizeof(value), "%lld", s ? (long long)s->value : 0);
+			put_cell(out, s ? value : "as recorded");
+		}
+		fputs("</tr>\n", out);
+	}
+	table_end(out);
+}
+
+void put_settings(FILE *out, const struct picture *p)
+{
+	const struct state *s = &p->machine->before;
+
+	settings_runs(out, p);
+	if (!s->nr_sysctls)
+		return;
+	fputs("<details><summary>Settings of the machine, as recorded</summary>\n", out);
+	table_begin(out, "settings", NULL);
+	fputs("<tbody>\n", out);
+	for (unsigned i = 0; i < s->nr_sysctls; i++) {
+		fputs("<tr>", out);
+		put_head(out, s->sysctls[i].name);
+		put_cell(out, s->sysctls[i].value);
+		fputs("</tr>\n", out);
+	}
+	table_end(out);
+	fputs("</details>\n", out);
+}
