@@ -6,6 +6,7 @@
 BUILD ?= build
 MESON_FLAGS ?=
 TRACE ?= examples/traces/redis.qtrace
+PICTURE ?= $(BUILD)/$(basename $(notdir $(TRACE))).html
 FUZZ_SECONDS ?= 30
 DESTDIR ?=
 
@@ -21,13 +22,17 @@ $(BUILD)/build.ninja:
 	@meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 
 .PHONY: run
-run: all	## Replay a recorded machine on both engines (TRACE=file: that one)
-	$(BUILD)/quire replay --engine list --engine bitmap $(TRACE)
+run: all	## Replay a recorded machine on both engines and draw it (TRACE=file: that one)
+	$(BUILD)/quire replay --engine list --engine bitmap --html $(PICTURE) $(TRACE)
 	@echo
 	@echo "Next, with this very machine:"
 	@echo "  sudo $(BUILD)/quire record -- COMMAND    record what COMMAND does to its pages; then"
 	@echo "  $(BUILD)/quire replay machine.qtrace     play it again, with --set TUNABLE=VALUE otherwise"
 	@echo "  $(BUILD)/quire stress                    put a gigabyte of its memory under stress"
+
+.PHONY: pictures
+pictures: all	## Draw the pictures of the README again
+	$(BUILD)/quire replay --quiet --engine list --engine bitmap --figure map --svg docs/img/redis-map.svg $(TRACE)
 
 .PHONY: test
 test: $(BUILD)/build.ninja	## Build and run the tests in this configuration only
