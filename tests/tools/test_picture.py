@@ -406,7 +406,7 @@ class InBrowser(Bundled):
     def test_values_under_the_pointer(self):
         b = self.shown()
         b.point(*self.middle("#huge svg.wide .hit"))
-        self.assertRegex(self.tip(), r"(?s)s, [\d ]+ events\s+list\s+3 0\d\d\s+6\.\d+ GiB\s+bitmap")
+        self.assertRegex(self.tip(), r"(?s)s, [\d ]+ events\s+list\s+\d \d\d\d\s+\d\.\d+ GiB\s+bitmap")
         b.point(*self.middle("#orders svg.wide .hit"))
         self.assertRegex(self.tip(), r"(?s)4 MiB\s+[\d.]+ GiB.*4 KiB")
         b.point(1, 1)
