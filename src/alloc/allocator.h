@@ -256,11 +256,13 @@ bool qr__check_new_pages(struct qr_allocator *alloc, struct qr_page *page, unsig
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 		      qr_gfp_t gfp, unsigned alloc_flags);
 /* The bare change of a clean record; the reference last: whoever gets one finds a block in use. */
-QR_INLINE void qr__page_open(struct qr_page *page)
+QR_INLINE void qr__page_open(struct qr_frames *frames, struct qr_page *page)
 {
-	atomic_store_explicit(&page->private_word, 0, memory_order_relaxed);
-	qr__page_type_set(page, QR_PT_INUSE);
-	atomic_store_explicit(&page->refcount, 1, memory_order_release);
+	struct qr_page_state *state = qr__page_state(frames, page);
+
+	if (qr__unlikely(qr__state_noted(state)))
+		qr__page_private_set(frames, page, 0);
+	qr__state_open(state);
 }
 
 /* Make it ready to be free: false: bad, it was leaked. */

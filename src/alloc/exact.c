@@ -14,16 +14,18 @@
 #define SPLIT_KEEPS (QR_PG_CHARGED | QR_PG_PFMEMALLOC)
 
 /* A block of its own out of the middle of one in use. */
-static void part_init(struct qr_page *part, const struct qr_page *head, unsigned order,
-		      int32_t refcount)
+static void part_init(struct qr_frames *frames, struct qr_page *part, const struct qr_page *head,
+		      unsigned order, int32_t refcount)
 {
-	part->zone_id = head->zone_id;
-	qr__page_flags_set(part, qr__page_flags(head) & SPLIT_KEEPS);
-	qr__page_order_set(part, order);
-	atomic_store_explicit(&part->mapcount, 0, memory_order_relaxed);
-	atomic_store_explicit(&part->private_word, 0, memory_order_relaxed);
-	qr__page_type_set(part, QR_PT_INUSE);
-	atomic_store_explicit(&part->refcount, refcount, memory_order_release);
+	struct qr_page_state *state = qr__page_state(frames, part);
+	unsigned zone_id = qr__state_zone_id(qr__page_state(frames, head));
+
+	qr__page_mapcount_set(frames, part, 0);
+	qr__page_private_set(frames, part, 0);
+	qr__page_flags_set(frames, part, qr__page_flags(head) & SPLIT_KEEPS);
+	qr__page_review(frames, part);
+	qr__state_head_set(state, zone_id, QR_PT_INUSE, order);
+	qr__state_refs_set(state, refcount);
 }
 
 /* Single pages of the first nr frames of a block that the caller owns alone. */
@@ -31,10 +33,10 @@ static void head_split(struct qr_allocator *alloc, struct qr_page *page, unsigne
 		       uint64_t nr)
 {
 	for (uint64_t i = 1; i < nr; i++)
-		part_init(page + i, page, 0, 1);
+		part_init(&alloc->frames, page + i, page, 0, 1);
 	if (alloc->events.owner_split)
 		alloc->events.owner_split(qr__allocator_quire(alloc), page, order);
-	qr__page_order_set(page, 0);
+	qr__page_order_set(&alloc->frames, page, 0);
 }
 
 int qr_split_page(struct quire *q, struct qr_page *page, unsigned order)
@@ -46,11 +48,11 @@ int qr_split_page(struct quire *q, struct qr_page *page, unsigned order)
 	page = qr__page_validate(frames, page);
 	if (!page)
 		why = "it is no page of this instance";
-	else if (qr__page_type(page) != QR_PT_INUSE || qr__page_refcount(page) <= 0)
+	else if (qr__page_type(frames, page) != QR_PT_INUSE || qr__page_refcount(frames, page) <= 0)
 		why = "it is not the first page of a block in use";
 	else if (qr__page_test(page, QR_PG_COMPOUND))
 		why = "it is a compound page";
-	else if (qr__page_order(page) != order)
+	else if (qr__page_order(frames, page) != order)
 		why = "it was allocated with another order";
 	if (why) {
 		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
@@ -76,7 +78,7 @@ static void surplus_free(struct qr_allocator *alloc, struct qr_page *page, unsig
 	while (from < qr__order_pages(order)) {
 		unsigned piece = qr__ctz64(from);
 
-		part_init(page + from, page, piece, 0);
+		part_init(&alloc->frames, page + from, page, piece, 0);
 		qr___free_pages_ok(alloc, page + from, piece, QR_FPI_TO_TAIL);
 		from += qr__order_pages(piece);
 	}

@@ -137,13 +137,13 @@ static bool reaching_head(const struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn
 {
 	for (unsigned order = QR_PAGEBLOCK_ORDER + 1; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t pfn = qr__align_down(start_pfn, qr__order_pages(order));
-		const struct qr_page *page;
+		const struct qr_page_state *state;
 
 		if (!qr__zone_spans(zone, pfn))
 			break;
-		page = qr__pfn_page(zone->frames, pfn);
-		if (pfn != start_pfn && qr__page_type(page) == QR_PT_INUSE &&
-		    qr__page_order(page) >= order) {
+		state = qr__pfn_state(zone->frames, pfn);
+		if (pfn != start_pfn && qr__state_type(state) == QR_PT_INUSE &&
+		    qr__state_order(state) >= order) {
 			*head_pfn = pfn;
 			return true;
 		}
@@ -151,21 +151,23 @@ static bool reaching_head(const struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn
 	return false;
 }
 
-static bool page_is_movable(const struct qr_page *page)
+static bool page_is_movable(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	return qr__page_type(page) == QR_PT_INUSE &&
-	       qr__page_test(page, QR_PG_LRU | QR_PG_MOVABLE_OPS);
+	const struct qr_page_state *state = qr__pfn_state(frames, pfn);
+
+	return qr__state_type(state) == QR_PT_INUSE && qr__state_noted(state) &&
+	       qr__page_test(qr__pfn_page(frames, pfn), QR_PG_LRU | QR_PG_MOVABLE_OPS);
 }
 
 /* How many frames from a head on its record speaks for, as far as that is certain. */
-static uint64_t head_pages(const struct qr_page *page)
+static uint64_t head_pages(const struct qr_page_state *state)
 {
-	switch (qr__page_type(page)) {
+	switch (qr__state_type(state)) {
 	case QR_PT_BUDDY:
 	case QR_PT_GUARD:
 	case QR_PT_PCP:
 	case QR_PT_INUSE:
-		return qr__order_pages(qr__page_order(page));
+		return qr__order_pages(qr__state_order(state));
 	default:
 		return 1;
 	}
@@ -185,11 +187,10 @@ static void pageblock_count(const struct qr_zone *zone, qr_pfn_t start_pfn, uint
 	if (reaching_head(zone, start_pfn, &head_pfn))
 		pfn = head_pfn;
 	while (pfn < end_pfn) {
-		const struct qr_page *page = qr__pfn_page(zone->frames, pfn);
-		qr_pfn_t next_pfn = pfn + head_pages(page);
+		qr_pfn_t next_pfn = pfn + head_pages(qr__pfn_state(zone->frames, pfn));
 		uint64_t inside = qr__min(next_pfn, end_pfn) - qr__max(pfn, start_pfn);
 
-		if (page_is_movable(page))
+		if (page_is_movable(zone->frames, pfn))
 			*nr_movable += inside;
 		pfn = next_pfn;
 	}

@@ -10,7 +10,7 @@
  *
  * What it costs: a locked instruction for the reference on the way in, and where the platform has
  * no local locks one each for the cache's lock.  The rest is loads and stores in a handful of cache
- * lines: three of the zone, two of the cache, one each of the page's record and pageblock.
+ * lines: three of the zone, two of the cache, one each of the page's state and pageblock.
  */
 #ifndef QR_ALLOC_FAST_H
 #define QR_ALLOC_FAST_H
@@ -88,15 +88,14 @@ QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 		return NULL;
 	page = qr__fast_take(zone, type);
 	if (qr__likely(page))
-		qr__page_open(page);
+		qr__page_open(frames, page);
 	return page;
 }
 
-/* Has the record nothing to it but that it is a single page in use? */
-QR_INLINE bool qr__fast_free_usual(const struct qr_allocator *alloc, const struct qr_page *page)
+/* Does the state say that there is nothing to it but a single page in use, and one reference? */
+QR_INLINE bool qr__fast_free_usual(const struct qr_allocator *alloc, uint64_t word)
 {
-	return qr__page_is_ours(&alloc->frames, page) && qr__page_type(page) == QR_PT_INUSE &&
-	       qr__page_order(page) == 0 && !(qr__page_flags(page) | alloc->extras) &&
+	return qr__word_is_plain(word, 0) && !alloc->extras &&
 	       !qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
 }
 
@@ -107,27 +106,21 @@ QR_INLINE bool qr__fast_room(const struct qr_per_cpu_pages *pcp, int32_t count)
 	       !atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
 }
 
-/* Was ours the only reference, and is it gone now? */
-QR_INLINE bool qr__only_reference_drop(struct qr_page *page)
+/*
+ * Drop the only reference to page i, if its state is still @word; the page goes to the list of its
+ * type, the cache locked.
+ */
+QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *pcp, uint32_t i,
+			    uint64_t word, enum qr_migratetype type) QR_REQUIRES(pcp->lock)
 {
-	int32_t one = 1;
-
-	return atomic_compare_exchange_strong_explicit(&page->refcount, &one, 0,
-						       memory_order_acq_rel, memory_order_relaxed);
-}
-
-/* Drop the only reference to a page, which goes to the list of its type, the cache locked. */
-QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *pcp,
-			    struct qr_page *page, enum qr_migratetype type) QR_REQUIRES(pcp->lock)
-{
+	uint64_t cached = (word & QR_STATE_ZONE_MASK) | QR_STATE_TYPE(QR_PT_PCP);
 	int32_t count = qr__pcp_read(&pcp->count) + 1;
 	int32_t free_count = qr__pcp_read(&pcp->free_count);
 
-	if (qr__unlikely(!qr__fast_room(pcp, count) || !qr__only_reference_drop(page)))
+	if (qr__unlikely(!qr__fast_room(pcp, count) ||
+			 !qr__state_exchange(&frames->states[i], &word, cached)))
 		return false;
-	qr__page_type_set(page, QR_PT_PCP);
-	qr__list_push_front(&pcp->lists[type], qr__page_links(frames),
-			    qr__page_index(frames, page));
+	qr__list_push_front(&pcp->lists[type], qr__page_links(frames), i);
 	qr__pcp_write(&pcp->count, count);
 	qr__bump(&pcp->nr_free, 1);
 	if (qr__likely(free_count < qr__pcp_read(&pcp->batch) << QR_PCP_BATCH_SCALE_MAX))
@@ -139,21 +132,25 @@ QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *p
 QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page)
 {
 	struct qr_frames *frames = &alloc->frames;
+	uint64_t i = qr__page_index_of_any(frames, page), word;
 	struct qr_per_cpu_pages *pcp;
 	enum qr_migratetype type;
 	struct qr_zone *zone;
 	bool done;
 
-	if (qr__unlikely(!qr__fast_free_usual(alloc, page)))
+	if (qr__unlikely(i >= frames->end_pfn - frames->base_pfn))
 		return false;
-	type = qr__pageblock_type(frames, qr__page_pfn(frames, page));
-	zone = qr__page_zone(frames, page);
+	word = qr__state_word(&frames->states[i]);
+	if (qr__unlikely(!qr__fast_free_usual(alloc, word)))
+		return false;
+	type = qr__pageblock_type(frames, frames->base_pfn + i);
+	zone = qr__zone_by_id(frames, word & QR_STATE_ZONE_MASK);
 	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES ||
 			 atomic_load_explicit(&zone->flags, memory_order_relaxed)))
 		return false;
 	if (qr__unlikely(!qr__pcp_enter(zone, &pcp)))
 		return false;
-	done = qr__fast_put(frames, pcp, page, type);
+	done = qr__fast_put(frames, pcp, (uint32_t)i, word, type);
 	qr__pcp_leave(zone, pcp);
 	return done;
 }

@@ -5,8 +5,8 @@
  * Theory of operation
  * -------------------
  * A block is in use until its last reference is dropped.  Most blocks have one, and then the free
- * is an exchange of 1 for 0 that also proves that nobody else has a reference, or can get one any
- * more.  What follows is the block's owner alone:
+ * is an exchange of the state's word that also proves that nobody else has a reference, or can get
+ * one any more.  What follows is the block's owner alone:
  *
  *	prepare (prep.c)	checks, uncharge, clean records, poison
  *	type PCP		free, but in nobody's list
@@ -21,7 +21,7 @@
  * A plain block (not compound) to which somebody else has a reference, a scanner perhaps that took
  * it in passing, cannot be freed whole.  Its tails can, since nobody refers to them: they are freed
  * at once, and the first page alone by whoever drops the last reference (A25).  For that its record
- * is made to say order 0 before the caller's own reference is dropped.
+ * is made to say order 0 by the same exchange that drops the caller's own reference.
  *
  * Misuse
  * ------
@@ -50,11 +50,7 @@ void qr___free_one_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 static void part_free_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order, qr_fpi_t fpi)
 	QR_REQUIRES(zone->lock)
 {
-	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
-
-	qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_PCP);
+	qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
 	qr___free_one_page(zone, pfn, order, qr__pageblock_type(zone->frames, pfn), fpi);
 }
 
@@ -80,13 +76,6 @@ void qr_free_one_page(struct qr_zone *zone, struct qr_page *page, qr_pfn_t pfn, 
 
 /* Blocks nobody refers to ------------------------------------------------------------------ */
 
-/* The record says "free, but in nobody's list". */
-QR_INLINE void block_let_go(struct qr_page *page, unsigned order)
-{
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_PCP);
-}
-
 static QR_NOINLINE void zone_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 				  qr_fpi_t fpi)
 {
@@ -98,23 +87,22 @@ static QR_NOINLINE void zone_free(struct qr_allocator *alloc, struct qr_page *pa
 }
 
 /* Does the free of this page come to more than a change of its record? */
-QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, const struct qr_page *page)
+QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, const struct qr_page_state *state)
 {
-	return (qr__page_flags(page) | alloc->extras) ||
+	return qr__state_noted(state) || alloc->extras ||
 	       qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
 }
 
 static QR_NOINLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page,
 					unsigned order)
 {
-	struct qr_zone *zone;
+	struct qr_page_state *state = qr__page_state(&alloc->frames, page);
 
-	if (free_is_unusual(alloc, page) && !qr_free_pages_prepare(alloc, page, order))
+	if (free_is_unusual(alloc, state) && !qr_free_pages_prepare(alloc, page, order))
 		return;
-	zone = qr__page_zone(&alloc->frames, page);
-	block_let_go(page, order);
+	qr__state_block_set(state, QR_PT_PCP, order);
 	if (qr__likely(qr__pcp_order_allowed(alloc, order)) &&
-	    qr__likely(qr__pcp_free(zone, page, order)))
+	    qr__likely(qr__pcp_free(qr__state_zone(&alloc->frames, state), page, order)))
 		return;
 	zone_free(alloc, page, order, QR_FPI_NONE);
 }
@@ -129,7 +117,7 @@ void qr___free_pages_ok(struct qr_allocator *alloc, struct qr_page *page, unsign
 {
 	if (!qr_free_pages_prepare(alloc, page, order))
 		return;
-	block_let_go(page, order);
+	qr__state_block_set(qr__page_state(&alloc->frames, page), QR_PT_PCP, order);
 	zone_free(alloc, page, order, fpi);
 }
 
@@ -160,7 +148,9 @@ static bool lies_free(const struct qr_allocator *alloc, const struct qr_page *pa
 /* Why this record does not speak for a block in use; NULL: it does. */
 static const char *fault_of(const struct qr_allocator *alloc, const struct qr_page *page)
 {
-	switch (qr__page_type(page)) {
+	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
+
+	switch (qr__state_type(state)) {
 	case QR_PT_NONE:
 		return lies_free(alloc, page) ? "it is free already"
 					      : "it is not the first page of a block in use";
@@ -177,7 +167,7 @@ static const char *fault_of(const struct qr_allocator *alloc, const struct qr_pa
 	case QR_PT_UNACCEPTED:
 		return "it is offline";
 	default:
-		return qr__page_refcount(page) > 0 ? NULL : "nobody has a reference to it";
+		return qr__state_refcount(state) > 0 ? NULL : "nobody has a reference to it";
 	}
 }
 
@@ -207,7 +197,7 @@ static QR_COLD void misuse_report(struct qr_allocator *alloc, const char *what,
 	}
 	qr__text_printf(&text, "%s of page at pfn %#llx, order %u, refused: %s (recorded order %u",
 			what, (unsigned long long)qr__page_pfn(&alloc->frames, page), order, why,
-			qr__page_order(page));
+			qr__page_order(&alloc->frames, page));
 	owner_say(alloc, page, &text);
 	qr__log(base, QR_LOG_ERR, "%s)", line);
 }
@@ -223,7 +213,7 @@ static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page,
 		why = NOT_OURS;
 	else
 		why = fault_of(alloc, page);
-	if (!why && qr__page_order(page) != order)
+	if (!why && qr__page_order(&alloc->frames, page) != order)
 		why = "it was allocated with another order";
 	if (why)
 		misuse_report(alloc, "free", page, order, why);
@@ -238,34 +228,46 @@ static QR_COLD bool free_legal(struct qr_allocator *alloc, struct qr_page *page,
  */
 static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigned order)
 {
+	struct qr_frames *frames = &alloc->frames;
+	unsigned zone_id = qr__state_zone_id(qr__page_state(frames, head));
+	uint32_t charged = qr__page_flags(head) & QR_PG_CHARGED;
+
 	while (order-- > 0) {
 		struct qr_page *part = head + qr__order_pages(order);
 
-		part->zone_id = head->zone_id;
-		qr__page_flags_set(part, qr__page_flags(head) & QR_PG_CHARGED);
-		block_let_go(part, order);
+		qr__page_flags_set(frames, part, charged);
+		qr__state_head_set(qr__page_state(frames, part), zone_id, QR_PT_PCP, order);
 		qr__free_unref_page(alloc, part, order);
 	}
 }
 
+/* Was ours the only reference, and is it gone now? */
+QR_INLINE bool only_reference_drop(struct qr_page_state *state)
+{
+	uint64_t word = qr__state_word(state);
+
+	return qr__word_refcount(word) == 1 &&
+	       qr__state_exchange(state, &word, word - QR_STATE_REFS(1));
+}
+
 /*
  * Drop one of several references to a block; returns how many there were.  Whoever drops the last
- * one of a plain block shall see that only the first page is left to him: that is written before.
+ * one of a plain block shall see that only the first page is left to him: that is written with it.
  * Where there is no reference to drop, the record is somebody else's, and nothing may be written.
  */
-static int32_t shared_reference_drop(struct qr_page *page, bool plain)
+static int32_t shared_reference_drop(struct qr_page_state *state, bool plain)
 {
-	int32_t before = qr__page_refcount(page);
+	uint64_t word = qr__state_word(state);
 
-	while (before > 0) {
-		if (plain && before > 1)
-			qr__page_order_set(page, 0);
-		if (atomic_compare_exchange_weak_explicit(&page->refcount, &before, before - 1,
-							  memory_order_acq_rel,
-							  memory_order_relaxed))
+	while (qr__word_refcount(word) > 0) {
+		uint64_t less = word - QR_STATE_REFS(1);
+
+		if (plain && qr__word_refcount(word) > 1)
+			less &= ~QR_STATE_ORDER_MASK;
+		if (qr__state_exchange(state, &word, less))
 			break;
 	}
-	return before;
+	return qr__word_refcount(word);
 }
 
 /* Others have references, too; or nobody has. */
@@ -273,7 +275,7 @@ static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *
 				    unsigned order)
 {
 	bool plain = order && !qr__page_test(page, QR_PG_COMPOUND);
-	int32_t before = shared_reference_drop(page, plain);
+	int32_t before = shared_reference_drop(qr__page_state(&alloc->frames, page), plain);
 
 	if (before == 1)
 		qr__free_unref_page(alloc, page, order);
@@ -287,8 +289,12 @@ static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *
 QR_INLINE bool free_looks_legal(const struct qr_allocator *alloc, const struct qr_page *page,
 				unsigned order)
 {
-	return qr__page_is_ours(&alloc->frames, page) && qr__page_type(page) == QR_PT_INUSE &&
-	       qr__page_order(page) == order;
+	const struct qr_page_state *state;
+
+	if (!qr__page_is_ours(&alloc->frames, page))
+		return false;
+	state = qr__page_state(&alloc->frames, page);
+	return qr__state_type(state) == QR_PT_INUSE && qr__state_order(state) == order;
 }
 
 static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page *page,
@@ -296,7 +302,7 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 {
 	if (!free_looks_legal(alloc, page, order) && !free_legal(alloc, page, order))
 		return;
-	if (qr__likely(qr__only_reference_drop(page)))
+	if (qr__likely(only_reference_drop(qr__page_state(&alloc->frames, page))))
 		unref_page_free(alloc, page, order);
 	else
 		shared_free(alloc, page, order);
@@ -315,6 +321,7 @@ static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
 				   struct qr_page *page)
 {
 	struct qr_page *head = qr__page_validate(&alloc->frames, page);
+	const struct qr_page_state *state;
 	const char *why;
 
 	if (qr__unlikely(!head)) {
@@ -322,10 +329,12 @@ static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
 		return NULL;
 	}
 	head = qr__compound_head(&alloc->frames, head);
-	if (qr__likely(type_in_use(qr__page_type(head)) && qr__page_refcount(head) > 0))
+	state = qr__page_state(&alloc->frames, head);
+	if (qr__likely(type_in_use(qr__state_type(state)) && qr__state_refcount(state) > 0))
 		return head;
 	why = fault_of(alloc, head);
-	misuse_report(alloc, what, head, qr__page_order(head), why ? why : "it changed meanwhile");
+	misuse_report(alloc, what, head, qr__state_order(state),
+		      why ? why : "it changed meanwhile");
 	return NULL;
 }
 
@@ -334,15 +343,17 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_page *head = head_in_use(alloc, "put", page);
+	struct qr_page_state *state;
 	int32_t before;
 
 	if (!head)
 		return false;
-	before = qr__only_reference_drop(head) ? 1 : shared_reference_drop(head, false);
+	state = qr__page_state(&alloc->frames, head);
+	before = only_reference_drop(state) ? 1 : shared_reference_drop(state, false);
 	if (before == 1)
-		qr__free_unref_page(alloc, head, qr__page_order(head));
+		qr__free_unref_page(alloc, head, qr__state_order(state));
 	else if (qr__unlikely(before <= 0))
-		misuse_report(alloc, "put", head, qr__page_order(head),
+		misuse_report(alloc, "put", head, qr__state_order(state),
 			      "nobody has a reference to it");
 	return before == 1;
 }
@@ -365,17 +376,15 @@ void qr_get_page(struct quire *q, struct qr_page *page)
 	struct qr_page *head = head_in_use(qr__allocator(q), "get", page);
 
 	if (head)
-		atomic_fetch_add_explicit(&head->refcount, 1, memory_order_relaxed);
+		qr__state_refs_add(qr__page_state(qr__frames(q), head), 1);
 }
 
-static bool reference_take(struct qr_page *page)
+static bool reference_take(struct qr_page_state *state)
 {
-	int32_t before = qr__page_refcount(page);
+	uint64_t word = qr__state_word(state);
 
-	while (before > 0)
-		if (atomic_compare_exchange_weak_explicit(&page->refcount, &before, before + 1,
-							  memory_order_acq_rel,
-							  memory_order_relaxed))
+	while (qr__word_refcount(word) > 0)
+		if (qr__state_exchange(state, &word, word + QR_STATE_REFS(1)))
 			return true;
 	return false;
 }
@@ -389,7 +398,7 @@ bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
 	while (page) {
 		struct qr_page *head = qr__compound_head_racy(frames, page);
 
-		if (!reference_take(head))
+		if (!reference_take(qr__page_state(frames, head)))
 			return false;
 		if (qr__compound_head_racy(frames, page) == head)
 			return true;
@@ -404,5 +413,5 @@ int qr_page_count(const struct quire *q, const struct qr_page *page)
 	const struct qr_frames *frames = &qr__allocator_const(q)->frames;
 	struct qr_page *own = qr__page_validate(frames, page);
 
-	return own ? qr__page_refcount(qr__compound_head_racy(frames, own)) : 0;
+	return own ? qr__page_refcount(frames, qr__compound_head_racy(frames, own)) : 0;
 }

@@ -39,7 +39,7 @@ bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned 
 		qr___free_pages(qr__allocator_quire(alloc), page, order);
 		return false;
 	}
-	qr__page_set(page, QR_PG_CHARGED);
+	qr__page_set(&alloc->frames, page, QR_PG_CHARGED);
 	return true;
 }
 

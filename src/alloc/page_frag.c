@@ -42,30 +42,31 @@ static void cache_recharge(struct qr_page_frag_cache *cache)
 static bool cache_refill(struct quire *q, struct qr_page_frag_cache *cache, qr_gfp_t gfp)
 {
 	struct qr_page *page = frag_block(q, gfp);
+	struct qr_page_state *state;
 
 	cache->page = page;
 	if (!page)
 		return false;
-	atomic_fetch_add_explicit(&page->refcount, FRAG_BIAS - 1, memory_order_relaxed);
-	cache->size = (unsigned)(QR_PAGE_SIZE << qr__page_order(page));
+	state = qr__page_state(qr__frames(q), page);
+	qr__state_refs_add(state, FRAG_BIAS - 1);
+	cache->size = (unsigned)(QR_PAGE_SIZE << qr__state_order(state));
 	cache->pfmemalloc = qr__page_test(page, QR_PG_PFMEMALLOC);
 	cache_recharge(cache);
 	return true;
 }
 
 /* Drop the cache's own references; true: they were the last, and the block is the caller's. */
-static bool cache_unbias(struct qr_page_frag_cache *cache)
+static bool cache_unbias(struct qr_page_state *state, const struct qr_page_frag_cache *cache)
 {
-	return atomic_fetch_sub_explicit(&cache->page->refcount, cache->bias,
-					 memory_order_acq_rel) == cache->bias;
+	return qr__state_refs_drop(state, cache->bias) == cache->bias;
 }
 
 static void cache_release(struct quire *q, struct qr_page_frag_cache *cache)
 {
-	struct qr_page *page = cache->page;
+	struct qr_page_state *state = qr__page_state(qr__frames(q), cache->page);
 
-	if (cache_unbias(cache))
-		qr__free_unref_page(qr__allocator(q), page, qr__page_order(page));
+	if (cache_unbias(state, cache))
+		qr__free_unref_page(qr__allocator(q), cache->page, qr__state_order(state));
 	cache->page = NULL;
 }
 
@@ -73,15 +74,16 @@ static void cache_release(struct quire *q, struct qr_page_frag_cache *cache)
 static bool cache_renew(struct quire *q, struct qr_page_frag_cache *cache, qr_gfp_t gfp)
 {
 	struct qr_page *page = cache->page;
+	struct qr_page_state *state = page ? qr__page_state(qr__frames(q), page) : NULL;
 
-	if (page && cache_unbias(cache)) {
+	if (state && cache_unbias(state, cache)) {
 		if (!cache->pfmemalloc) {
-			atomic_store_explicit(&page->refcount, FRAG_BIAS, memory_order_relaxed);
+			qr__state_refs_add(state, FRAG_BIAS);
 			cache_recharge(cache);
 			return true;
 		}
 		/* Memory of the reserves is not kept for ordinary use. */
-		qr__free_unref_page(qr__allocator(q), page, qr__page_order(page));
+		qr__free_unref_page(qr__allocator(q), page, qr__state_order(state));
 	}
 	return cache_refill(q, cache, gfp);
 }

@@ -271,7 +271,7 @@ static int32_t list_drain_locked(struct qr_zone *zone, struct qr_per_cpu_pages *
 	while (gone < nr && !qr__list_empty(list)) {
 		uint32_t i = list->last;
 		qr_pfn_t pfn = frames->base_pfn + i;
-		unsigned order = qr__page_order(&frames->pages[i]);
+		unsigned order = qr__state_order(&frames->states[i]);
 		enum qr_migratetype type = qr__pageblock_type(frames, pfn);
 
 		qr__list_remove(list, links, i);

@@ -81,6 +81,7 @@ static QR_COLD void bad_page_report(struct qr_allocator *alloc, const struct qr_
 				    const char *reason)
 {
 	struct qr_base *base = qr__alloc_base(alloc);
+	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
 	const struct qr_task *task = qr__current_task(base);
 
 	if (!qr__bad_page_ratelimit(alloc))
@@ -89,38 +90,37 @@ static QR_COLD void bad_page_report(struct qr_allocator *alloc, const struct qr_
 		task ? task->id : 0, (unsigned long long)qr__page_pfn(&alloc->frames, page));
 	qr__log(base, QR_LOG_ERR,
 		"page: refcount:%d mapcount:%d mapping:%#x index:%#x flags:%#x type:%u order:%u",
-		qr__page_refcount(page),
-		atomic_load_explicit(&page->mapcount, memory_order_relaxed), page->mapping,
-		page->index, qr__page_flags(page), (unsigned)qr__page_type(page),
-		qr__page_order(page));
+		qr__state_refcount(state), qr__page_mapcount(page), qr__page_mapping(page),
+		qr__page_place(page), qr__page_flags(page), (unsigned)qr__state_type(state),
+		qr__state_order(state));
 	qr__log(base, QR_LOG_ERR, "page dumped because: %s", reason);
 }
 
 /* Out of circulation, as a block. */
-static void block_leak(struct qr_page *head, unsigned order)
+static void block_leak(struct qr_allocator *alloc, struct qr_page *head, unsigned order)
 {
-	qr__page_order_set(head, order);
-	qr__page_type_set(head, QR_PT_LEAKED);
+	qr__state_block_set(qr__page_state(&alloc->frames, head), QR_PT_LEAKED, order);
 }
 
 void qr__bad_page(struct qr_allocator *alloc, struct qr_page *page, const char *reason)
 {
 	bad_page_report(alloc, page, reason);
-	block_leak(page, qr__page_order(page));
+	block_leak(alloc, page, qr__page_order(&alloc->frames, page));
 }
 
 /* Checks ----------------------------------------------------------------------------------- */
 
 /* What is wrong with a record that should be clean but for @flags; of several, the last counts. */
-static const char *record_fault(const struct qr_page *page, uint32_t flags, const char *flags_fault)
+static const char *record_fault(const struct qr_allocator *alloc, const struct qr_page *page,
+				uint32_t flags, const char *flags_fault)
 {
 	const char *fault = NULL;
 
-	if (atomic_load_explicit(&page->mapcount, memory_order_relaxed))
+	if (qr__page_mapcount(page))
 		fault = "nonzero mapcount";
-	if (page->mapping)
+	if (qr__page_mapping(page))
 		fault = "non-NULL mapping";
-	if (qr__page_refcount(page))
+	if (qr__page_refcount(&alloc->frames, page))
 		fault = "nonzero _refcount";
 	if (qr__page_test(page, flags))
 		fault = flags_fault;
@@ -136,7 +136,7 @@ static bool new_page_check(struct qr_allocator *alloc, const struct qr_page *pag
 
 	if (qr__page_test(page, QR_PG_HWPOISON))
 		return true;
-	fault = record_fault(page, QR_PG_CHECK_AT_PREP, "PAGE_FLAGS_CHECK_AT_PREP flag set");
+	fault = record_fault(alloc, page, QR_PG_CHECK_AT_PREP, "PAGE_FLAGS_CHECK_AT_PREP flag set");
 	if (fault)
 		bad_page_report(alloc, page, fault);
 	return fault != NULL;
@@ -151,7 +151,7 @@ bool qr__check_new_pages(struct qr_allocator *alloc, struct qr_page *page, unsig
 	for (uint64_t i = 0; i < qr__order_pages(order); i++)
 		bad |= new_page_check(alloc, page + i);
 	if (bad)
-		block_leak(page, order);
+		block_leak(alloc, page, order);
 	return bad;
 }
 
@@ -177,17 +177,19 @@ static void block_fill(struct qr_allocator *alloc, struct qr_page *page, unsigne
 		return;
 	__builtin_memset(bytes, value, (size_t)(QR_PAGE_SIZE << order));
 	for (uint64_t i = 0; i < qr__order_pages(order); i++)
-		qr__page_flags_set(page + i, qr__page_flags(page + i) | QR_PG_FILLED);
+		qr__page_set(&alloc->frames, page + i, QR_PG_FILLED);
 }
 
 /* A frame that leaves is no longer filled; true: it was. */
-static bool frame_unmark(struct qr_page *page)
+static bool frame_unmark(struct qr_frames *frames, struct qr_page *page)
 {
 	uint32_t flags = qr__page_flags(page);
 
-	if (flags & QR_PG_FILLED)
-		qr__page_flags_set(page, flags & ~QR_PG_FILLED);
-	return (flags & QR_PG_FILLED) != 0;
+	if (!(flags & QR_PG_FILLED))
+		return false;
+	qr__page_flags_set(frames, page, flags & ~QR_PG_FILLED);
+	qr__page_review(frames, page);
+	return true;
 }
 
 static size_t first_difference(const uint8_t *bytes)
@@ -276,7 +278,7 @@ static void block_open(struct qr_allocator *alloc, struct qr_page *page, unsigne
 		return;
 	}
 	for (uint64_t i = 0; i < qr__order_pages(order); i++, bytes += QR_PAGE_SIZE) {
-		bool filled = frame_unmark(page + i);
+		bool filled = frame_unmark(&alloc->frames, page + i);
 
 		if (filled && poison)
 			frame_verify(alloc, page + i, bytes);
@@ -290,13 +292,14 @@ static void block_open(struct qr_allocator *alloc, struct qr_page *page, unsigne
 void qr__prep_compound_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
 	uint32_t head = qr__page_index(&alloc->frames, page);
+	struct qr_page_state *state = &alloc->frames.states[head];
+	unsigned zone_id = qr__state_zone_id(state);
 
 	for (uint64_t i = 1; i < qr__order_pages(order); i++) {
-		page[i].zone_id = page->zone_id;
 		qr__link_next_set(&page[i].link, head);
-		qr__page_type_set(page + i, QR_PT_TAIL);
+		qr__state_head_set(&state[i], zone_id, QR_PT_TAIL, 0);
 	}
-	qr__page_set(page, QR_PG_COMPOUND);
+	qr__page_set(&alloc->frames, page, QR_PG_COMPOUND);
 }
 
 static QR_NOINLINE void new_page_prep_extras(struct qr_allocator *alloc, struct qr_page *page,
@@ -308,8 +311,8 @@ static QR_NOINLINE void new_page_prep_extras(struct qr_allocator *alloc, struct 
 	if (order && (gfp & QR___GFP_COMP))
 		qr__prep_compound_page(alloc, page, order);
 	if (alloc_flags & QR_ALLOC_NO_WATERMARKS)
-		qr__page_set(page, QR_PG_PFMEMALLOC);
-	qr__page_open(page);
+		qr__page_set(&alloc->frames, page, QR_PG_PFMEMALLOC);
+	qr__page_open(&alloc->frames, page);
 }
 
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
@@ -320,7 +323,7 @@ void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned
 			 (alloc->options & QR_OPT_PREP_EXTRAS)))
 		new_page_prep_extras(alloc, page, order, gfp, alloc_flags);
 	else
-		qr__page_open(page);
+		qr__page_open(&alloc->frames, page);
 }
 
 /* In --------------------------------------------------------------------------------------- */
@@ -333,9 +336,12 @@ static void uncharge(struct qr_allocator *alloc, struct qr_page *page, unsigned 
 }
 
 /* A frame's flags that outlive its use. */
-static void flags_wash(struct qr_page *page)
+static void flags_wash(struct qr_frames *frames, struct qr_page *page)
 {
-	qr__page_flags_set(page, qr__page_flags(page) & QR_PG_HWPOISON);
+	if (!qr__state_noted(qr__page_state(frames, page)))
+		return;
+	qr__page_flags_set(frames, page, qr__page_flags(page) & QR_PG_HWPOISON);
+	qr__page_review(frames, page);
 }
 
 /* Undo a compound page's tail; false: it is not what it should be. */
@@ -343,13 +349,13 @@ static bool tail_undo(struct qr_allocator *alloc, struct qr_page *tail, uint32_t
 {
 	const char *fault = NULL;
 
-	if (qr__page_type(tail) != QR_PT_TAIL)
+	if (qr__page_type(&alloc->frames, tail) != QR_PT_TAIL)
 		fault = "tail page lost its mark";
 	else if (tail->link.next != head)
 		fault = "tail page names another head";
 	if (fault)
 		bad_page_report(alloc, tail, fault);
-	qr__page_type_set(tail, QR_PT_NONE);
+	qr__page_type_set(&alloc->frames, tail, QR_PT_NONE);
 	return !fault;
 }
 
@@ -368,13 +374,13 @@ static bool tails_prepare(struct qr_allocator *alloc, struct qr_page *page, unsi
 		if (compound && !tail_undo(alloc, page + i, head))
 			good = false;
 		if (alloc->check_pages)
-			fault = record_fault(page + i, QR_PG_CHECK_AT_FREE,
+			fault = record_fault(alloc, page + i, QR_PG_CHECK_AT_FREE,
 					     "PAGE_FLAGS_CHECK_AT_FREE flag(s) set");
 		if (fault) {
 			bad_page_report(alloc, page + i, fault);
 			good = false;
 		}
-		flags_wash(page + i);
+		flags_wash(&alloc->frames, page + i);
 	}
 	return good;
 }
@@ -385,8 +391,9 @@ static bool head_check(struct qr_allocator *alloc, struct qr_page *page)
 	const char *fault;
 
 	if (qr__page_test(page, QR_PG_ANON | QR_PG_MOVABLE_OPS))
-		page->mapping = 0;
-	fault = record_fault(page, QR_PG_CHECK_AT_FREE, "PAGE_FLAGS_CHECK_AT_FREE flag(s) set");
+		qr__page_mapping_set(&alloc->frames, page, 0);
+	fault = record_fault(alloc, page, QR_PG_CHECK_AT_FREE,
+			     "PAGE_FLAGS_CHECK_AT_FREE flag(s) set");
 	if (fault)
 		bad_page_report(alloc, page, fault);
 	return !fault;
@@ -413,18 +420,18 @@ bool qr_free_pages_prepare(struct qr_allocator *alloc, struct qr_page *page, uns
 	}
 	if (qr__page_test(page, QR_PG_HWPOISON) && !order) {
 		owner_reset(alloc, page, order);
-		block_leak(page, order);
+		block_leak(alloc, page, order);
 		return false;
 	}
 	good = tails_prepare(alloc, page, order);
 	if (alloc->check_pages)
 		good &= head_check(alloc, page);
 	if (!good) {
-		block_leak(page, order);
+		block_leak(alloc, page, order);
 		return false;
 	}
-	flags_wash(page);
-	atomic_store_explicit(&page->private_word, 0, memory_order_relaxed);
+	qr__page_private_set(&alloc->frames, page, 0);
+	flags_wash(&alloc->frames, page);
 	owner_reset(alloc, page, order);
 	if (alloc->options & (QR_OPT_PAGE_POISON | QR_OPT_INIT_ON_FREE))
 		block_fill(alloc, page, order);

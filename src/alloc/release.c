@@ -6,7 +6,7 @@
  * -------------------
  * When an instance is made, no frame is free.  Each zone's RAM is *released*: cut into the largest
  * aligned blocks that fit and given to the engine, at the cold ends of the lists.  Only the record
- * of each block's first frame is touched, so a release of 4 MiB writes 32 bytes, and pageblocks
+ * of each block's first frame is touched, so a release of 4 MiB writes a few words, and pageblocks
  * are MOVABLE without being written at all, because that is what a zeroed record says.  (Movable
  * from the start: the few unmovable requests of the early days borrow whole pageblocks from it
  * instead of sprinkling all of them.)
@@ -48,11 +48,7 @@ static unsigned largest_order(qr_pfn_t pfn, qr_pfn_t end_pfn)
 static void block_release_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 				 enum qr_migratetype type) QR_REQUIRES(zone->lock)
 {
-	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
-
-	qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_PCP);
+	qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
 	qr___free_one_page(zone, pfn, order, type, QR_FPI_TO_TAIL);
 }
 
@@ -198,14 +194,14 @@ static bool frame_has_head(const struct qr_frames *frames, qr_pfn_t pfn)
 {
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t head_pfn = qr__align_down(pfn, qr__order_pages(order));
-		const struct qr_page *head;
+		const struct qr_page_state *head;
 
 		if (!qr__pfn_in_span(frames, head_pfn))
 			return false;
-		head = qr__pfn_page(frames, head_pfn);
-		if (qr__page_type(head) == QR_PT_NONE)
+		head = qr__pfn_state(frames, head_pfn);
+		if (qr__state_type(head) == QR_PT_NONE)
 			continue;
-		if (qr__page_type(head) == QR_PT_TAIL || qr__page_order(head) >= order)
+		if (qr__state_type(head) == QR_PT_TAIL || qr__state_order(head) >= order)
 			return true;
 	}
 	return false;

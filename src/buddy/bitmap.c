@@ -141,14 +141,11 @@ static void part_begin(struct bitmap_buddy *buddy, uint32_t i, struct heads *hea
 /* A block goes to the caller: its record says so, and nothing of what was reported of it. */
 static void hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
+	struct qr_page_state *state = qr__pfn_state(zone->frames, pfn);
 
-	if (page->zone_id != zone->id)
-		qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_PCP);
-	if (qr__unlikely(qr__page_test(page, QR_PG_REPORTED)))
-		qr__page_clear(page, QR_PG_REPORTED);
+	qr__state_head_set(state, zone->id, QR_PT_PCP, order);
+	if (qr__unlikely(qr__state_noted(state)))
+		qr__page_reported_clear(zone->frames, qr__pfn_page(zone->frames, pfn));
 }
 
 /* The maximal blocks of order k, one after the other, cut into pieces of @order. */
@@ -479,7 +476,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 		  order >= QR_PAGEBLOCK_ORDER ||
 			  line_none(&buddy->lines[i], bitmap_offset(pfn), order),
 		  "B7: block of order %u at %#llx is free already", order, ull(pfn));
-	qr__page_type_set(qr__pfn_page(zone->frames, pfn), QR_PT_NONE);
+	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (order >= QR_PAGEBLOCK_ORDER)
 		return large_give(zone, pfn, order, type, cold);

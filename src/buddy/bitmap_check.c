@@ -31,7 +31,7 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 
 	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at++) {
 		qr_pfn_t pfn = bitmap_pfn(c->buddy, i) + at;
-		enum qr_page_type type;
+		const struct qr_page_state *state;
 
 		if (!line_test(&c->buddy->lines[i], at))
 			continue;
@@ -39,11 +39,11 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 			qr__why(c->why, "B7: frame %#llx is free but outside its zone", ull(pfn));
 			return 7;
 		}
-		type = qr__page_type(qr__pfn_page(frames, pfn));
-		if (type == QR_PT_INUSE || qr__page_refcount(qr__pfn_page(frames, pfn))) {
+		state = qr__pfn_state(frames, pfn);
+		if (qr__state_type(state) == QR_PT_INUSE || qr__state_refcount(state)) {
 			qr__why(c->why,
 				"B7: frame %#llx is free but in use (type %u, %d references)",
-				ull(pfn), type, qr__page_refcount(qr__pfn_page(frames, pfn)));
+				ull(pfn), qr__state_type(state), qr__state_refcount(state));
 			return 7;
 		}
 	}

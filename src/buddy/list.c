@@ -96,6 +96,11 @@ static struct qr_page *page_at(const struct qr_zone *zone, qr_pfn_t pfn)
 	return qr__pfn_page(zone->frames, pfn);
 }
 
+static struct qr_page_state *state_at(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	return qr__pfn_state(zone->frames, pfn);
+}
+
 static unsigned long long ull(uint64_t x)
 {
 	return x;
@@ -119,12 +124,8 @@ static void freelist_insert(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	struct list_buddy *buddy = buddy_of(zone);
 	struct free_area *area = &buddy->areas[order];
 	struct qr_links links = qr__page_links(zone->frames);
-	struct qr_page *page = page_at(zone, pfn);
 
-	if (page->zone_id != zone->id)
-		qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_BUDDY);
+	qr__state_head_set(state_at(zone, pfn), zone->id, QR_PT_BUDDY, order);
 	if (qr__list_empty(&area->lists[type]))
 		orders_mark(buddy, order, type, true);
 	if (end == LIST_COLD)
@@ -142,10 +143,10 @@ static void freelist_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 {
 	struct list_buddy *buddy = buddy_of(zone);
 	struct free_area *area = &buddy->areas[order];
-	struct qr_page *page = page_at(zone, pfn);
+	struct qr_page_state *state = state_at(zone, pfn);
 
 	QR_ASSERT(&zone->frames->base,
-		  qr__page_type(page) == QR_PT_BUDDY && qr__page_order(page) == order,
+		  qr__state_type(state) == QR_PT_BUDDY && qr__state_order(state) == order,
 		  "B2: no free block of order %u at %#llx", order, ull(pfn));
 	qr__list_remove(&area->lists[type], qr__page_links(zone->frames), index_of(zone, pfn));
 	if (qr__list_empty(&area->lists[type]))
@@ -153,7 +154,7 @@ static void freelist_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	qr__bump(&area->nr_type[type], (uint64_t)-1);
 	qr__bump(&area->nr_free, (uint64_t)-1);
 	qr__zone_account_free(zone, -(int64_t)qr__order_pages(order), type);
-	qr__page_type_set(page, QR_PT_NONE);
+	qr__state_type_set(state, QR_PT_NONE);
 }
 
 /* Blocks ----------------------------------------------------------------------------------- */
@@ -164,19 +165,24 @@ static bool frame_in_zone(const struct qr_zone *zone, qr_pfn_t pfn)
 	return qr__zone_spans(zone, pfn) && qr__pfn_in_span(zone->frames, pfn);
 }
 
+static bool is_free_head(const struct qr_zone *zone, const struct qr_page_state *state)
+{
+	return qr__state_type(state) == QR_PT_BUDDY && qr__state_zone_id(state) == zone->id;
+}
+
 /* BUDDY or GUARD: pfn heads such a block of this zone and of exactly this order.  Else NONE. */
 static enum qr_page_type block_at(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	const struct qr_page *page;
+	const struct qr_page_state *state;
 	enum qr_page_type type;
 
 	if (!frame_in_zone(zone, pfn))
 		return QR_PT_NONE;
-	page = page_at(zone, pfn);
-	type = qr__page_type(page);
+	state = state_at(zone, pfn);
+	type = qr__state_type(state);
 	if (type != QR_PT_BUDDY && type != QR_PT_GUARD)
 		return QR_PT_NONE;
-	if (qr__page_order(page) != order || page->zone_id != zone->id)
+	if (qr__state_order(state) != order || qr__state_zone_id(state) != zone->id)
 		return QR_PT_NONE;
 	return type;
 }
@@ -185,32 +191,20 @@ static enum qr_page_type block_at(const struct qr_zone *zone, qr_pfn_t pfn, unsi
 static void block_unlist(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			 enum qr_migratetype type)
 {
-	struct qr_page *page = page_at(zone, pfn);
-
 	freelist_remove(zone, pfn, order, type);
-	if (qr__page_test(page, QR_PG_REPORTED))
-		qr__page_clear(page, QR_PG_REPORTED);
+	if (qr__unlikely(qr__state_noted(state_at(zone, pfn))))
+		qr__page_reported_clear(zone->frames, page_at(zone, pfn));
 }
 
 /* A block that is in no list goes to the caller. */
 static void block_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page *page = page_at(zone, pfn);
-
-	if (page->zone_id != zone->id)
-		qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_PCP);
+	qr__state_head_set(state_at(zone, pfn), zone->id, QR_PT_PCP, order);
 }
 
 static void guard_set(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page *page = page_at(zone, pfn);
-
-	if (page->zone_id != zone->id)
-		qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_GUARD);
+	qr__state_head_set(state_at(zone, pfn), zone->id, QR_PT_GUARD, order);
 }
 
 /*
@@ -292,14 +286,13 @@ static bool list_find(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block 
 		return false;
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t head = qr__align_down(pfn, qr__order_pages(order));
-		const struct qr_page *page;
+		const struct qr_page_state *state;
 
 		if (!frame_in_zone(zone, head))
 			return false;
-		page = page_at(zone, head);
-		if (qr__page_type(page) == QR_PT_BUDDY && qr__page_order(page) >= order &&
-		    page->zone_id == zone->id) {
-			*block = (struct qr_block){.pfn = head, .order = qr__page_order(page)};
+		state = state_at(zone, head);
+		if (is_free_head(zone, state) && qr__state_order(state) >= order) {
+			*block = (struct qr_block){.pfn = head, .order = qr__state_order(state)};
 			return true;
 		}
 	}
@@ -325,7 +318,7 @@ static bool blocks_gather(struct qr_zone *zone, qr_pfn_t pfn, qr_pfn_t end_pfn)
 	if (!range_is_free(zone, pfn, end_pfn))
 		return false;
 	while (pfn < end_pfn) {
-		unsigned order = qr__page_order(page_at(zone, pfn));
+		unsigned order = qr__state_order(state_at(zone, pfn));
 
 		block_unlist(zone, pfn, order, qr__pageblock_type(zone->frames, pfn));
 		pfn += qr__order_pages(order);
@@ -421,12 +414,12 @@ static enum list_end given_end(struct qr_zone *zone, qr_pfn_t pfn, unsigned orde
 static unsigned list_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			  enum qr_migratetype type, enum qr_list_end end)
 {
-	struct qr_page *page = page_at(zone, pfn);
+	struct qr_page_state *state = state_at(zone, pfn);
 
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
-	QR_ASSERT(&zone->frames->base, qr__page_type(page) != QR_PT_BUDDY,
+	QR_ASSERT(&zone->frames->base, qr__state_type(state) != QR_PT_BUDDY,
 		  "B1: block of order %u at %#llx is free already", order, ull(pfn));
-	qr__page_type_set(page, QR_PT_NONE);
+	qr__state_type_set(state, QR_PT_NONE);
 	for (; order < QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t buddy = pfn ^ qr__order_pages(order);
 		enum qr_page_type what = block_at(zone, buddy, order);
@@ -441,7 +434,7 @@ static unsigned list_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 				break;
 		}
 		if (what == QR_PT_GUARD)
-			qr__page_type_set(page_at(zone, buddy), QR_PT_NONE);
+			qr__state_type_set(state_at(zone, buddy), QR_PT_NONE);
 		else
 			block_unlist(zone, buddy, order, buddy_type);
 		pfn &= buddy;
@@ -476,14 +469,14 @@ static uint64_t list_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t end
 
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
 	for (qr_pfn_t pfn = start_pfn; pfn < end_pfn;) {
-		const struct qr_page *page = page_at(zone, pfn);
+		const struct qr_page_state *state = state_at(zone, pfn);
 		unsigned order;
 
-		if (qr__page_type(page) != QR_PT_BUDDY || page->zone_id != zone->id) {
+		if (!is_free_head(zone, state)) {
 			pfn++;
 			continue;
 		}
-		order = qr__page_order(page);
+		order = qr__state_order(state);
 		freelist_remove(zone, pfn, order, from);
 		freelist_insert(zone, pfn, order, to, LIST_COLD);
 		nr_moved += qr__order_pages(order);
@@ -532,12 +525,11 @@ static uint64_t list_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
 	if (list_find(zone, start_pfn, &block) && block.order >= QR_PAGEBLOCK_ORDER)
 		return QR_PAGEBLOCK_NR_PAGES;
 	for (pfn = start_pfn; pfn < end_pfn;) {
-		const struct qr_page *page = page_at(zone, pfn);
+		const struct qr_page_state *state = state_at(zone, pfn);
 		uint64_t nr = 1;
 
-		if (frame_in_zone(zone, pfn) && qr__page_type(page) == QR_PT_BUDDY &&
-		    page->zone_id == zone->id) {
-			nr = qr__order_pages(qr__page_order(page));
+		if (frame_in_zone(zone, pfn) && is_free_head(zone, state)) {
+			nr = qr__order_pages(qr__state_order(state));
 			nr_free += nr;
 		}
 		pfn += nr;
@@ -641,11 +633,10 @@ static void list_shuffle(struct qr_zone *zone)
 /* B2: the head's record. */
 static bool head_is_sound(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	const struct qr_page *page = page_at(zone, pfn);
-
 	return qr__is_aligned(pfn, qr__order_pages(order)) &&
 	       frame_in_zone(zone, pfn + qr__order_pages(order) - 1) &&
-	       block_at(zone, pfn, order) == QR_PT_BUDDY && qr__page_refcount(page) == 0;
+	       block_at(zone, pfn, order) == QR_PT_BUDDY &&
+	       qr__state_refcount(state_at(zone, pfn)) == 0;
 }
 
 /* B1: a larger block that covers pfn; QR_PFN_NONE: there is none. */
@@ -653,13 +644,12 @@ static qr_pfn_t block_above(const struct qr_zone *zone, qr_pfn_t pfn, unsigned o
 {
 	while (++order <= QR_MAX_PAGE_ORDER) {
 		qr_pfn_t head = qr__align_down(pfn, qr__order_pages(order));
-		const struct qr_page *page;
+		const struct qr_page_state *state;
 
 		if (!frame_in_zone(zone, head))
 			break;
-		page = page_at(zone, head);
-		if (head != pfn && qr__page_type(page) == QR_PT_BUDDY &&
-		    page->zone_id == zone->id && qr__page_order(page) >= order)
+		state = state_at(zone, head);
+		if (head != pfn && is_free_head(zone, state) && qr__state_order(state) >= order)
 			return head;
 	}
 	return QR_PFN_NONE;
@@ -676,7 +666,7 @@ static qr_pfn_t inside_speaker(const struct qr_zone *zone, qr_pfn_t pfn, unsigne
 	qr_pfn_t end_pfn = pfn + qr__order_pages(order);
 
 	for (pfn += step; pfn < end_pfn; pfn += step) {
-		if (qr__page_type(page_at(zone, pfn)) != QR_PT_NONE)
+		if (qr__state_type(state_at(zone, pfn)) != QR_PT_NONE)
 			return pfn;
 	}
 	return QR_PFN_NONE;
@@ -725,7 +715,8 @@ static unsigned block_check(const struct qr_zone *zone, qr_pfn_t pfn, unsigned o
 		qr__why(why,
 			"B2: the record of %#llx says %u inside the free block of order %u at "
 			"%#llx",
-			ull(other), (unsigned)qr__page_type(page_at(zone, other)), order, ull(pfn));
+			ull(other), (unsigned)qr__state_type(state_at(zone, other)), order,
+			ull(pfn));
 		return 2;
 	}
 	other = pfn ^ qr__order_pages(order);

@@ -45,6 +45,7 @@ struct qr_frames {
 	struct qr_base base;
 
 	struct qr_page *pages; /* c: record of base_pfn + i at [i] */
+	struct qr_page_state *states; /* c: its hot part at [i] */
 	struct qr_pageblock *pageblocks; /* c */
 	_Atomic uint64_t *section_online; /* s: bitmap */
 	qr_pfn_t base_pfn, end_pfn; /* c: section-aligned span of the whole instance */
@@ -86,6 +87,18 @@ QR_INLINE qr_pfn_t qr__page_pfn(const struct qr_frames *frames, const struct qr_
 	return frames->base_pfn + (qr_pfn_t)(page - frames->pages);
 }
 
+/* The hot part of a record. */
+QR_INLINE struct qr_page_state *qr__page_state(const struct qr_frames *frames,
+					       const struct qr_page *page)
+{
+	return &frames->states[page - frames->pages];
+}
+
+QR_INLINE struct qr_page_state *qr__pfn_state(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return &frames->states[pfn - frames->base_pfn];
+}
+
 /* The record of a pfn that is known to be inside the instance's span. */
 QR_INLINE struct qr_page *qr__pfn_page(const struct qr_frames *frames, qr_pfn_t pfn)
 {
@@ -103,7 +116,7 @@ bool qr__pfn_online(const struct qr_frames *frames, qr_pfn_t pfn);
 /* The extent that holds pfn; NULL: a hole. */
 const struct qr_extent *qr__extent_of(const struct qr_frames *frames, qr_pfn_t pfn);
 
-/* The zone of any pfn, by its extent; NULL: a hole.  Slow: for heads read page->zone_id. */
+/* The zone of any pfn, by its extent; NULL: a hole.  Slow: for heads see qr__page_zone(). */
 struct qr_zone *qr__pfn_zone(const struct qr_frames *frames, qr_pfn_t pfn);
 
 QR_INLINE struct qr_zone *qr__zone_by_id(const struct qr_frames *frames, unsigned id)
@@ -112,9 +125,15 @@ QR_INLINE struct qr_zone *qr__zone_by_id(const struct qr_frames *frames, unsigne
 }
 
 /* The zone of a page whose record speaks (type is not NONE). */
+QR_INLINE struct qr_zone *qr__state_zone(const struct qr_frames *frames,
+					 const struct qr_page_state *state)
+{
+	return qr__zone_by_id(frames, qr__state_zone_id(state));
+}
+
 QR_INLINE struct qr_zone *qr__page_zone(const struct qr_frames *frames, const struct qr_page *page)
 {
-	return qr__zone_by_id(frames, page->zone_id);
+	return qr__state_zone(frames, qr__page_state(frames, page));
 }
 
 /* The links of page records, for base/list.h. */
@@ -124,24 +143,118 @@ QR_INLINE struct qr_links qr__page_links(const struct qr_frames *frames)
 }
 
 /*
- * Does this pointer from outside point to a record of this instance?  A pointer between two records
- * has low bits set, which the rotation makes a very large index.
+ * The index of a record by a pointer from outside; that of no record if it points elsewhere.
+ * Multiplied by the inverse of 3 modulo 2^64, and rotated by 3: for a multiple of 24, that divides
+ * by 24; any other offset, as that of a pointer between two records, becomes a very large number.
  */
+QR_INLINE uint64_t qr__page_index_of_any(const struct qr_frames *frames, const struct qr_page *page)
+{
+	uint64_t thirds =
+		((uintptr_t)page - (uintptr_t)frames->pages) * UINT64_C(0xaaaaaaaaaaaaaaab);
+
+	_Static_assert(sizeof(struct qr_page) == 24, "divides by 3 and by 8");
+	return thirds >> 3 | thirds << 61;
+}
+
+/* Does this pointer from outside point to a record of this instance? */
 QR_INLINE bool qr__page_is_ours(const struct qr_frames *frames, const struct qr_page *page)
 {
-	uint64_t offset = (uint64_t)((uintptr_t)page - (uintptr_t)frames->pages);
-
-	_Static_assert(sizeof(struct qr_page) == 32, "a rotation by 5 divides by 32");
-	return (offset >> 5 | offset << 59) < frames->end_pfn - frames->base_pfn;
+	return qr__page_index_of_any(frames, page) < frames->end_pfn - frames->base_pfn;
 }
 
 /* Turn a pointer from outside into a record of this instance; NULL: it is none. */
 struct qr_page *qr__page_validate(const struct qr_frames *frames, const struct qr_page *page);
 
+/* Records of pages ------------------------------------------------------------------------- */
+
+/* One field of a record's hot part; for several, get the state. */
+QR_INLINE enum qr_page_type qr__page_type(const struct qr_frames *frames,
+					  const struct qr_page *page)
+{
+	return qr__state_type(qr__page_state(frames, page));
+}
+
+QR_INLINE void qr__page_type_set(struct qr_frames *frames, struct qr_page *page,
+				 enum qr_page_type type)
+{
+	qr__state_type_set(qr__page_state(frames, page), type);
+}
+
+QR_INLINE unsigned qr__page_order(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return qr__state_order(qr__page_state(frames, page));
+}
+
+QR_INLINE void qr__page_order_set(struct qr_frames *frames, struct qr_page *page, unsigned order)
+{
+	qr__state_order_set(qr__page_state(frames, page), order);
+}
+
+QR_INLINE int32_t qr__page_refcount(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return qr__state_refcount(qr__page_state(frames, page));
+}
+
+/*
+ * What is written into the cold part, and noted before (F11).  qr__page_set() is for whoever has a
+ * reference, the others are for whoever owns the page alone.
+ */
+QR_INLINE void qr__page_set(struct qr_frames *frames, struct qr_page *page, uint32_t flag)
+{
+	qr__state_note(qr__page_state(frames, page));
+	atomic_fetch_or_explicit(&page->flags, flag, memory_order_relaxed);
+}
+
+QR_INLINE void qr__page_flags_set(struct qr_frames *frames, struct qr_page *page, uint32_t flags)
+{
+	if (flags)
+		qr__state_note(qr__page_state(frames, page));
+	atomic_store_explicit(&page->flags, flags, memory_order_relaxed);
+}
+
+QR_INLINE void qr__page_mapcount_set(struct qr_frames *frames, struct qr_page *page,
+				     int32_t mapcount)
+{
+	if (mapcount)
+		qr__state_note(qr__page_state(frames, page));
+	atomic_store_explicit(&page->mapcount, mapcount, memory_order_relaxed);
+}
+
+QR_INLINE void qr__page_mapping_set(struct qr_frames *frames, struct qr_page *page,
+				    uint32_t mapping)
+{
+	if (mapping)
+		qr__state_note(qr__page_state(frames, page));
+	atomic_store_explicit(&page->mapping, mapping, memory_order_relaxed);
+}
+
+QR_INLINE void qr__page_private_set(struct qr_frames *frames, struct qr_page *page, uint64_t word)
+{
+	if (word)
+		qr__state_note(qr__page_state(frames, page));
+	atomic_store_explicit(&page->private_word, word, memory_order_relaxed);
+}
+
+/* The cold part was cleaned: if all of it is clean, it need not be looked at any more. */
+QR_INLINE void qr__page_review(struct qr_frames *frames, const struct qr_page *page)
+{
+	if (qr__page_is_clean(page))
+		qr__state_update(qr__page_state(frames, page), ~QR_STATE_NOTED, 0);
+}
+
+/* What was reported of a free block is no longer true. */
+QR_INLINE void qr__page_reported_clear(struct qr_frames *frames, struct qr_page *page)
+{
+	if (!qr__page_test(page, QR_PG_REPORTED))
+		return;
+	qr__page_clear(page, QR_PG_REPORTED);
+	qr__page_review(frames, page);
+}
+
 /* The head of the compound page a record belongs to; itself if it is none. */
 QR_INLINE struct qr_page *qr__compound_head(const struct qr_frames *frames, struct qr_page *page)
 {
-	return qr__page_type(page) == QR_PT_TAIL ? &frames->pages[page->link.next] : page;
+	return qr__page_type(frames, page) == QR_PT_TAIL ? &frames->pages[page->link.next] : page;
 }
 
 /* The same for whoever does not own the page: it may be another's by now, or nobody's. */
@@ -150,7 +263,7 @@ QR_INLINE struct qr_page *qr__compound_head_racy(const struct qr_frames *frames,
 {
 	uint32_t i = qr__link_next_racy(&page->link);
 
-	if (qr__page_type(page) != QR_PT_TAIL || i >= frames->end_pfn - frames->base_pfn)
+	if (qr__page_type(frames, page) != QR_PT_TAIL || i >= frames->end_pfn - frames->base_pfn)
 		return page;
 	return &frames->pages[i];
 }
@@ -298,11 +411,5 @@ QR_INLINE struct qr_zoneref *qr__zoneref_next(struct qr_zoneref *ref, enum qr_zo
  * boundaries.  Used by the release of memory at creation and by deferred growth.  False: no more.
  */
 bool qr__zone_next_fresh(const struct qr_zone *zone, qr_pfn_t *start_pfn, qr_pfn_t *end_pfn);
-
-/* Make the record of a frame that begins to head a block valid. */
-QR_INLINE void qr__page_init_head(struct qr_page *page, const struct qr_zone *zone)
-{
-	page->zone_id = zone->id;
-}
 
 #endif /* QR_FRAMES_FRAMES_H */

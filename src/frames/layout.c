@@ -216,6 +216,8 @@ void qr__frames_rooms(struct qr_layout *layout, struct qr_frames *frames_or_null
 	frames->pageblocks = room(
 		layout, memory, (nr_pages >> QR_PAGEBLOCK_ORDER) * sizeof(struct qr_pageblock), 64);
 	/* Last of this layer and page-aligned: by far the largest, and mostly never touched. */
+	frames->states =
+		room(layout, memory, nr_pages * sizeof(struct qr_page_state), QR_METADATA_ALIGN);
 	frames->pages = room(layout, memory, nr_pages * sizeof(struct qr_page), QR_METADATA_ALIGN);
 }
 

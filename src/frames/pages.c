@@ -54,11 +54,9 @@ struct qr_zone *qr__pfn_zone(const struct qr_frames *frames, qr_pfn_t pfn)
  */
 struct qr_page *qr__page_validate(const struct qr_frames *frames, const struct qr_page *page)
 {
-	uintptr_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
+	uint64_t i = qr__page_index_of_any(frames, page);
 
-	if (offset % sizeof(*page) || offset / sizeof(*page) >= frames->end_pfn - frames->base_pfn)
-		return NULL;
-	return &frames->pages[offset / sizeof(*page)];
+	return i < frames->end_pfn - frames->base_pfn ? &frames->pages[i] : NULL;
 }
 
 bool qr__zone_next_fresh(const struct qr_zone *zone, qr_pfn_t *start_pfn, qr_pfn_t *end_pfn)
@@ -136,7 +134,7 @@ unsigned qr_folio_order(const struct quire *q, const struct qr_page *page)
 {
 	const struct qr_page *head = head_of(q, page);
 
-	return head && qr__page_test(head, QR_PG_COMPOUND) ? qr__page_order(head) : 0;
+	return head && qr__page_test(head, QR_PG_COMPOUND) ? qr__page_order(frames_of(q), head) : 0;
 }
 
 bool qr_page_is_pfmemalloc(const struct quire *q, const struct qr_page *page)
@@ -199,11 +197,11 @@ void qr_page_movable_set(struct quire *q, struct qr_page *page, bool movable)
 	struct qr_frames *frames = qr__frames(q);
 	struct qr_page *mine = qr__page_validate(frames, page);
 
-	if (!QR_CHECK(&frames->base, mine && qr__page_type(mine) == QR_PT_INUSE,
+	if (!QR_CHECK(&frames->base, mine && qr__page_type(frames, mine) == QR_PT_INUSE,
 		      "a page that is not in use cannot be movable"))
 		return;
 	if (movable)
-		qr__page_set(mine, QR_PG_MOVABLE_OPS);
+		qr__page_set(frames, mine, QR_PG_MOVABLE_OPS);
 	else
 		qr__page_clear(mine, QR_PG_MOVABLE_OPS);
 }

@@ -33,6 +33,7 @@ enum qr_invariant {
 	QR_INV_F8, /* a pageblock's type is one of those there are */
 	QR_INV_F9, /* soft: the tails of a compound page name its head, other tails say nothing */
 	QR_INV_F10, /* frames that are no memory have no records */
+	QR_INV_F11, /* soft: a state notes whatever else its record says */
 
 	/* The buddy engine's own; it numbers them. */
 	QR_INV_B = 0x200,

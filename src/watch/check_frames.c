@@ -9,7 +9,7 @@
 #define PFN(pfn) ((unsigned long long)(pfn))
 
 /* Records near a head that are looked at even where not all are: one page of metadata. */
-#define NEAR_TAILS (4096 / sizeof(struct qr_page))
+#define NEAR_TAILS (4096 / sizeof(struct qr_page_state))
 
 /* Flags that may be set while the engine has the block. */
 #define FLAGS_WHILE_FREE (~QR_PG_CHECK_AT_PREP | QR_PG_REPORTED)
@@ -17,11 +17,6 @@
 static bool type_is_in_use(enum qr_page_type type)
 {
 	return type == QR_PT_INUSE || type >= QR_PT_TABLE;
-}
-
-static int mapcount_of(const struct qr_page *page)
-{
-	return atomic_load_explicit(&page->mapcount, memory_order_relaxed);
 }
 
 void qr__check_suspect_note(struct qr_checker *c, enum qr_invariant invariant, qr_pfn_t pfn)
@@ -35,9 +30,9 @@ void qr__check_suspect_note(struct qr_checker *c, enum qr_invariant invariant, q
 
 /* Blocks: what must hold at every look ----------------------------------------------------- */
 
-static bool tail_is_blank(const struct qr_page *tail)
+static bool tail_is_blank(const struct qr_page_state *tail)
 {
-	return qr__page_type(tail) == QR_PT_NONE && qr__page_refcount(tail) == 0;
+	return qr__state_type(tail) == QR_PT_NONE && qr__state_refcount(tail) == 0;
 }
 
 /* The first frame inside a block whose record says something; end_pfn: none does. */
@@ -48,15 +43,15 @@ static qr_pfn_t speaking_tail(const struct qr_checker *c, const struct qr_run *r
 	if (!c->thorough && run->order >= QR_PAGEBLOCK_ORDER)
 		end_pfn = qr__min(end_pfn, run->head + NEAR_TAILS);
 	for (qr_pfn_t pfn = run->head + 1; pfn < end_pfn; pfn++)
-		if (!tail_is_blank(qr__pfn_page(c->frames, pfn)))
+		if (!tail_is_blank(qr__pfn_state(c->frames, pfn)))
 			return pfn;
 	return run->end_pfn;
 }
 
 static void block_check_place(struct qr_checker *c, const struct qr_run *run,
-			      const struct qr_page *page)
+			      const struct qr_page_state *state)
 {
-	unsigned order = run->state == QR_FRAME_FREE ? run->order : qr__page_order(page);
+	unsigned order = run->state == QR_FRAME_FREE ? run->order : qr__state_order(state);
 	qr_pfn_t last = run->head + qr__order_pages(run->order) - 1;
 
 	if (order > QR_MAX_PAGE_ORDER)
@@ -70,10 +65,10 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (qr__page_type(page) != QR_PT_NONE && qr__page_zone_id_racy(page) != c->zone->id)
-		qr__check_broken(
-			c, QR_INV_F3, "the record of pfn %#llx says zone id %u, but it lies in %u",
-			PFN(run->head), qr__page_zone_id_racy(page), (unsigned)c->zone->id);
+	else if (qr__state_type(state) != QR_PT_NONE && qr__state_zone_id(state) != c->zone->id)
+		qr__check_broken(c, QR_INV_F3,
+				 "the record of pfn %#llx says zone id %u, but it lies in %u",
+				 PFN(run->head), qr__state_zone_id(state), (unsigned)c->zone->id);
 }
 
 /* What the engine or a cache holds, nobody else touches. */
@@ -83,10 +78,11 @@ static void block_check_free(struct qr_checker *c, const struct qr_run *run,
 	uint32_t flags = qr__page_flags(page) & ~FLAGS_WHILE_FREE;
 	qr_pfn_t tail;
 
-	if (qr__page_refcount(page) != 0 || mapcount_of(page) != 0)
+	if (qr__page_refcount(c->frames, page) != 0 || qr__page_mapcount(page) != 0)
 		qr__check_broken(c, QR_INV_F5,
 				 "pfn %#llx is free but has %d references and %d mappings",
-				 PFN(run->head), (int)qr__page_refcount(page), mapcount_of(page));
+				 PFN(run->head), (int)qr__page_refcount(c->frames, page),
+				 qr__page_mapcount(page));
 	else if (flags)
 		qr__check_broken(c, QR_INV_F7, "pfn %#llx is free but has flags %#x",
 				 PFN(run->head), (unsigned)flags);
@@ -98,7 +94,7 @@ static void block_check_free(struct qr_checker *c, const struct qr_run *run,
 			"the record of pfn %#llx, inside the free block of order %u at %#llx, "
 			"says type %d",
 			PFN(tail), run->order, PFN(run->head),
-			(int)qr__page_type(qr__pfn_page(c->frames, tail)));
+			(int)qr__state_type(qr__pfn_state(c->frames, tail)));
 }
 
 /* Blocks: what may be in the middle of a change -------------------------------------------- */
@@ -113,9 +109,10 @@ static qr_pfn_t stray_tail(const struct qr_checker *c, const struct qr_run *run,
 	for (qr_pfn_t pfn = run->head + 1; pfn < run->end_pfn; pfn++) {
 		const struct qr_page *tail = qr__pfn_page(c->frames, pfn);
 
-		if (compound ? qr__page_type(tail) != QR_PT_TAIL ||
-				       qr__page_tail_head_racy(tail) != index
-			     : qr__page_type(tail) != QR_PT_NONE)
+		enum qr_page_type type = qr__page_type(c->frames, tail);
+
+		if (compound ? type != QR_PT_TAIL || qr__page_tail_head_racy(tail) != index
+			     : type != QR_PT_NONE)
 			return pfn;
 	}
 	return run->end_pfn;
@@ -137,7 +134,7 @@ static int owner_order(const struct qr_checker *c, qr_pfn_t pfn)
 static unsigned soft_check_in_use(const struct qr_checker *c, const struct qr_run *run,
 				  const struct qr_page *page)
 {
-	if (qr__page_refcount(page) <= 0)
+	if (qr__page_refcount(c->frames, page) <= 0)
 		return QR_INV_F6;
 	if (stray_tail(c, run, page) != run->end_pfn)
 		return QR_INV_F9;
@@ -156,21 +153,47 @@ static unsigned soft_check_free(const struct qr_checker *c, const struct qr_run 
 	return 0;
 }
 
-/* The soft rule that this block or frame breaks; 0: none. */
-static unsigned soft_check(const struct qr_checker *c, const struct qr_run *run)
+/*
+ * The first frame of a block whose cold part has something to say that its state does not note;
+ * end_pfn: none has.  Of large blocks only the head, if not all records shall be looked at.
+ */
+static qr_pfn_t unnoted_frame(const struct qr_checker *c, const struct qr_run *run)
+{
+	bool all = c->thorough || run->order < QR_PAGEBLOCK_ORDER;
+	qr_pfn_t end_pfn = all ? run->end_pfn : run->head + 1;
+
+	for (qr_pfn_t pfn = run->head; pfn < end_pfn; pfn++)
+		if (!qr__state_noted(qr__pfn_state(c->frames, pfn)) &&
+		    !qr__page_is_clean(qr__pfn_page(c->frames, pfn)))
+			return pfn;
+	return run->end_pfn;
+}
+
+/* The soft rule of its state that this block breaks; 0: none. */
+static unsigned soft_check_state(const struct qr_checker *c, const struct qr_run *run)
 {
 	const struct qr_page *page = qr__pfn_page(c->frames, run->head);
 
-	if (run->lost)
-		return QR_INV_F1;
 	switch (run->state) {
 	case QR_FRAME_FREE:
 	case QR_FRAME_GUARD:
 	case QR_FRAME_PCP:
 		return soft_check_free(c, run, page);
 	default:
-		return type_is_in_use(qr__page_type(page)) ? soft_check_in_use(c, run, page) : 0;
+		return type_is_in_use(qr__page_type(c->frames, page))
+			       ? soft_check_in_use(c, run, page)
+			       : 0;
 	}
+}
+
+/* The soft rule that this block or frame breaks; 0: none. */
+static unsigned soft_check(const struct qr_checker *c, const struct qr_run *run)
+{
+	unsigned broken = run->lost ? QR_INV_F1 : soft_check_state(c, run);
+
+	if (!broken && unnoted_frame(c, run) != run->end_pfn)
+		broken = QR_INV_F11;
+	return broken;
 }
 
 static void suspect_say(struct qr_checker *c, unsigned invariant, const struct qr_run *run)
@@ -185,12 +208,19 @@ static void suspect_say(struct qr_checker *c, unsigned invariant, const struct q
 		break;
 	case QR_INV_F6:
 		qr__check_broken(c, invariant, "pfn %#llx is in use but has %d references",
-				 PFN(run->head), (int)qr__page_refcount(page));
+				 PFN(run->head), (int)qr__page_refcount(c->frames, page));
 		break;
 	case QR_INV_F9:
 		qr__check_broken(c, invariant,
 				 "pfn %#llx does not fit the block in use of order %u at %#llx",
 				 PFN(stray_tail(c, run, page)), run->order, PFN(run->head));
+		break;
+	case QR_INV_F11:
+		qr__check_broken(
+			c, invariant,
+			"the state of pfn %#llx does not note what its record says (flags %#x)",
+			PFN(unnoted_frame(c, run)),
+			(unsigned)qr__page_flags(qr__pfn_page(c->frames, unnoted_frame(c, run))));
 		break;
 	case QR_INV_P5:
 		qr__check_broken(
@@ -215,7 +245,7 @@ static bool stray_look(struct qr_checker *c, qr_pfn_t pfn, bool speak)
 {
 	const struct qr_page *page = qr__page_speaking(c->frames, pfn);
 
-	if (!page || qr__page_type(page) != QR_PT_TAIL)
+	if (!page || qr__page_type(c->frames, page) != QR_PT_TAIL)
 		return false;
 	if (speak)
 		qr__check_broken(c, QR_INV_F9,
@@ -244,17 +274,17 @@ bool qr__check_suspect_locked(struct qr_checker *c, const struct qr_suspect *sus
 
 static void block_check(struct qr_checker *c, const struct qr_run *run)
 {
-	const struct qr_page *page = qr__pfn_page(c->frames, run->head);
+	const struct qr_page_state *state = qr__pfn_state(c->frames, run->head);
 	unsigned broken;
 
-	if ((unsigned)qr__page_type(page) >= QR_NR_PAGE_TYPES) {
+	if ((unsigned)qr__state_type(state) >= QR_NR_PAGE_TYPES) {
 		qr__check_broken(c, QR_INV_F3, "the record of pfn %#llx says type %d",
-				 PFN(run->head), (int)qr__page_type(page));
+				 PFN(run->head), (int)qr__state_type(state));
 		return;
 	}
-	block_check_place(c, run, page);
+	block_check_place(c, run, state);
 	if (run->state == QR_FRAME_FREE || run->state == QR_FRAME_GUARD)
-		block_check_free(c, run, page);
+		block_check_free(c, run, qr__pfn_page(c->frames, run->head));
 	broken = soft_check(c, run);
 	if (broken)
 		qr__check_suspect_note(c, (enum qr_invariant)broken, run->head);
@@ -263,12 +293,12 @@ static void block_check(struct qr_checker *c, const struct qr_run *run)
 /* A frame that is no memory; the next one to look at. */
 static qr_pfn_t hole_check(struct qr_checker *c, const struct qr_run *run)
 {
-	const struct qr_page *page = qr__pfn_page(c->frames, run->start_pfn);
+	enum qr_page_type type = qr__state_type(qr__pfn_state(c->frames, run->start_pfn));
 
-	if (qr__page_type(page) != QR_PT_NONE)
+	if (type != QR_PT_NONE)
 		qr__check_broken(c, QR_INV_F10,
 				 "pfn %#llx is no memory, but its record says type %d",
-				 PFN(run->start_pfn), (int)qr__page_type(page));
+				 PFN(run->start_pfn), (int)type);
 	return run->end_pfn;
 }
 
@@ -319,7 +349,7 @@ static qr_pfn_t frame_check(struct qr_checker *c, qr_pfn_t pfn, bool *after_lost
 		return unspoken_check(c, &run, extent, after_lost);
 
 	*after_lost = false;
-	if (qr__page_type(qr__pfn_page(c->frames, pfn)) == QR_PT_TAIL)
+	if (qr__state_type(qr__pfn_state(c->frames, pfn)) == QR_PT_TAIL)
 		qr__check_suspect_note(c, QR_INV_F9, pfn);
 	else
 		block_check(c, &run);

@@ -51,11 +51,11 @@ static uint64_t flags_copied(uint32_t flags)
 }
 
 /* What the page is used as. */
-static uint64_t flags_of_use(const struct qr_page *head, uint32_t flags)
+static uint64_t flags_of_use(enum qr_page_type type, uint32_t flags)
 {
 	uint64_t word = 0;
 
-	switch (qr__page_type(head)) {
+	switch (type) {
 	case QR_PT_SLAB:
 		return KPF_SLAB;
 	case QR_PT_HUGETLB:
@@ -79,18 +79,19 @@ static uint64_t flags_of_use(const struct qr_page *head, uint32_t flags)
 	return word;
 }
 
-static uint64_t flags_in_use(const struct qr_page *page, const struct qr_page *head)
+static uint64_t flags_in_use(const struct qr_frames *frames, const struct qr_page *page,
+			     const struct qr_page *head)
 {
+	enum qr_page_type type = qr__page_type(frames, head);
 	uint32_t flags = qr__page_flags(head);
-	uint64_t word = flags_copied(flags) | flags_of_use(head, flags);
-	bool poisoned =
-		qr__page_test(qr__page_type(head) == QR_PT_HUGETLB ? head : page, QR_PG_HWPOISON);
+	uint64_t word = flags_copied(flags) | flags_of_use(type, flags);
+	bool poisoned = qr__page_test(type == QR_PT_HUGETLB ? head : page, QR_PG_HWPOISON);
 
-	if (qr__page_type(page) == QR_PT_TAIL)
+	if (qr__page_type(frames, page) == QR_PT_TAIL)
 		word |= KPF_COMPOUND_TAIL;
 	else if (flags & QR_PG_COMPOUND)
 		word |= KPF_COMPOUND_HEAD;
-	if (atomic_load_explicit(&page->mapcount, memory_order_relaxed) > 0)
+	if (qr__page_mapcount(page) > 0)
 		word |= KPF_MMAP;
 	return poisoned ? word | KPF_HWPOISON : word;
 }
@@ -101,7 +102,7 @@ static const struct qr_page *page_of_frame(const struct qr_frames *frames, qr_pf
 {
 	const struct qr_page *page = qr__pfn_page(frames, pfn);
 
-	return qr__page_type(page) == QR_PT_TAIL ? qr__pfn_page(frames, run->head) : page;
+	return qr__page_type(frames, page) == QR_PT_TAIL ? qr__pfn_page(frames, run->head) : page;
 }
 
 uint64_t qr_kpageflags(const struct quire *q, qr_pfn_t pfn)
@@ -123,7 +124,7 @@ uint64_t qr_kpageflags(const struct quire *q, qr_pfn_t pfn)
 	case QR_FRAME_ALLOCATED:
 	case QR_FRAME_OFFLINE:
 	case QR_FRAME_LEAKED:
-		return flags_in_use(page, page_of_frame(frames, pfn, &run));
+		return flags_in_use(frames, page, page_of_frame(frames, pfn, &run));
 	default:
 		return 0;
 	}
@@ -136,6 +137,6 @@ uint64_t qr_kpagecount(const struct quire *q, qr_pfn_t pfn)
 
 	if (!qr__pfn_in_span(frames, pfn) || !qr__pfn_online(frames, pfn))
 		return 0;
-	count = atomic_load_explicit(&qr__pfn_page(frames, pfn)->mapcount, memory_order_relaxed);
+	count = qr__page_mapcount(qr__pfn_page(frames, pfn));
 	return count > 0 ? (uint64_t)count : 0;
 }

@@ -276,7 +276,7 @@ static qr_pfn_t next_allocated_racy(const struct qr_watch *watch, qr_pfn_t pfn)
 }
 
 /* The words of a page's flags, low bits first, and where it lies. */
-static void flags_print(struct qr_text *text, const struct qr_page *page)
+static void flags_print(struct qr_text *text, const struct qr_page *page, unsigned zone_id)
 {
 	static const char *const words[] = {
 		"locked",      "referenced", "uptodate", "dirty",      "lru",         "active",
@@ -291,8 +291,8 @@ static void flags_print(struct qr_text *text, const struct qr_page *page)
 	for (unsigned i = 0; i < QR_ARRAY_SIZE(words); i++)
 		if (flags >> i & 1)
 			qr__text_printf(text, "%s|", words[i]);
-	qr__text_printf(text, "node=%d|zone=%d)", (int)(qr__page_zone_id_racy(page) / QR_NR_ZONES),
-			(int)(qr__page_zone_id_racy(page) % QR_NR_ZONES));
+	qr__text_printf(text, "node=%d|zone=%d)", (int)(zone_id / QR_NR_ZONES),
+			(int)(zone_id % QR_NR_ZONES));
 }
 
 /* As the kernel names the reasons why a page was moved. */
@@ -340,7 +340,8 @@ static void record_print(struct qr_text *text, struct qr_watch *watch, qr_pfn_t 
 			qr_migratetype_name(qr__gfp_migratetype(alloc, gfp)),
 			(unsigned long long)(pfn >> QR_PAGEBLOCK_ORDER),
 			qr_migratetype_name(qr__pageblock_type(&alloc->frames, pfn)));
-	flags_print(text, qr__pfn_page(&alloc->frames, pfn));
+	flags_print(text, qr__pfn_page(&alloc->frames, pfn),
+		    qr__state_zone_id(qr__pfn_state(&alloc->frames, pfn)));
 	qr__text_str(text, "\n");
 	handle_print(text, watch, LOAD(r->handle));
 	if (reason != -1)

@@ -22,16 +22,11 @@ BENIGN_RACE uint32_t qr__page_tail_head_racy(const struct qr_page *tail)
 	return *(const volatile uint32_t *)&tail->link.next;
 }
 
-BENIGN_RACE unsigned qr__page_zone_id_racy(const struct qr_page *page)
-{
-	return *(const volatile uint16_t *)&page->zone_id;
-}
-
 /* Does a block of page's order, that begins @distance frames before, reach us? */
-static bool page_covers(const struct qr_page *page, qr_pfn_t distance)
+static bool page_covers(const struct qr_page_state *state, qr_pfn_t distance)
 {
-	enum qr_page_type type = qr__page_type(page);
-	unsigned order = qr__page_order(page);
+	enum qr_page_type type = qr__state_type(state);
+	unsigned order = qr__state_order(state);
 
 	if (type == QR_PT_NONE || type == QR_PT_TAIL)
 		return false;
@@ -47,30 +42,30 @@ static struct qr_page *tail_head(const struct qr_frames *frames, struct qr_page 
 	if (index >= own)
 		return tail;
 	head = &frames->pages[index];
-	return qr__page_test(head, QR_PG_COMPOUND) && page_covers(head, own - index) ? head : tail;
+	if (!qr__page_test(head, QR_PG_COMPOUND) ||
+	    !page_covers(&frames->states[index], own - index))
+		return tail;
+	return head;
 }
 
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	struct qr_page *page = qr__pfn_page(frames, pfn);
-
-	if (qr__page_type(page) == QR_PT_TAIL)
-		return tail_head(frames, page);
+	if (qr__state_type(qr__pfn_state(frames, pfn)) == QR_PT_TAIL)
+		return tail_head(frames, qr__pfn_page(frames, pfn));
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t start = qr__align_down(pfn, qr__order_pages(order));
 
 		if (!qr__pfn_in_span(frames, start))
 			break;
-		page = qr__pfn_page(frames, start);
-		if (page_covers(page, pfn - start))
-			return page;
+		if (page_covers(qr__pfn_state(frames, start), pfn - start))
+			return qr__pfn_page(frames, start);
 	}
 	return NULL;
 }
 
-enum qr_frame_state qr__page_state(const struct qr_page *page)
+enum qr_frame_state qr__frame_state_of(const struct qr_frames *frames, const struct qr_page *page)
 {
-	switch (qr__page_type(page)) {
+	switch (qr__page_type(frames, page)) {
 	case QR_PT_BUDDY:
 		return QR_FRAME_FREE;
 	case QR_PT_PCP:
@@ -123,6 +118,7 @@ static bool run_free(const struct qr_zone *zone, struct qr_run *run)
 void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run)
 {
 	const struct qr_extent *extent;
+	const struct qr_page_state *state;
 	const struct qr_page *page;
 
 	*run = (struct qr_run){.start_pfn = pfn, .end_pfn = pfn + 1, .head = pfn};
@@ -144,10 +140,11 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 		return;
 	}
 
-	run->state = qr__page_state(page);
+	state = qr__page_state(frames, page);
+	run->state = qr__frame_state_of(frames, page);
 	run->head = qr__page_pfn(frames, page);
-	if (qr__page_type(page) != QR_PT_TAIL && qr__page_order(page) <= QR_MAX_PAGE_ORDER)
-		run->order = qr__page_order(page);
+	if (qr__state_type(state) != QR_PT_TAIL && qr__state_order(state) <= QR_MAX_PAGE_ORDER)
+		run->order = qr__state_order(state);
 	if (pfn - run->head < qr__order_pages(run->order))
 		run->end_pfn = run->head + qr__order_pages(run->order);
 }
@@ -183,7 +180,7 @@ static void frame_info_fill(const struct qr_frames *frames, const struct qr_run 
 		.nid = extent ? extent->nid : QR_NODE_NONE,
 		.zone = extent ? extent->zone : QR_NR_ZONES,
 		.migratetype = qr__pageblock_type(frames, run->start_pfn),
-		.refcount = qr__page_refcount(head),
+		.refcount = qr__page_refcount(frames, head),
 		.hwpoison = qr__page_test(own, QR_PG_HWPOISON),
 		.reported = run->state == QR_FRAME_FREE && qr__page_test(head, QR_PG_REPORTED),
 		.skip = (bits & QR_PB_SKIP) != 0,

@@ -28,17 +28,16 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 void qr__run_look(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run);
 
 /*
- * Fields of a page in use, whose owner writes them without a lock and without atomics.  One word is
+ * A field of a page in use, which its owner writes without a lock and without atomics.  The word is
  * read whole; whoever asks knows that it may be about to change.
  */
 uint32_t qr__page_tail_head_racy(const struct qr_page *tail);
-unsigned qr__page_zone_id_racy(const struct qr_page *page);
 
 /* The record that speaks for a frame: its own or its block's head's; NULL: none does. */
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn);
 
 /* The state that a record's type (and flags) mean. */
-enum qr_frame_state qr__page_state(const struct qr_page *page);
+enum qr_frame_state qr__frame_state_of(const struct qr_frames *frames, const struct qr_page *page);
 
 /*
  * The next part of a zone, from *start_pfn on, that lies in one pageblock: false: no more.  Sets

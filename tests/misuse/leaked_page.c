@@ -4,13 +4,13 @@
  */
 #include "misuse.h"
 
-#include "frames/page.h"
+#include "frames/frames.h"
 
 /* A page that still belongs to some object is not freed but leaked; that is said in three lines. */
 static void prepare(struct quire *q)
 {
 	misuse_page = qr_alloc_pages(q, QR_GFP_KERNEL, 0);
-	misuse_page->mapping = 1;
+	qr__page_mapping_set(qr__frames(q), misuse_page, 1);
 	qr___free_pages(q, misuse_page, 0);
 }
 

@@ -34,16 +34,16 @@ static void *zeroed(size_t size)
 }
 
 /* Memory that ends where its last page ends, with nothing behind and nothing in the page before. */
-static void *fenced(struct buddy_machine *m, size_t size)
+static void *fenced(struct buddy_machine *m, unsigned which, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size + page - 1) / page * page;
 	char *memory;
 
-	m->mapping_size = inner + 2 * page;
-	memory = mmap(NULL, m->mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || mprotect(memory + page, inner, PROT_READ | PROT_WRITE))
 		abort();
-	m->mapping = memory;
+	m->mappings[which].memory = memory;
+	m->mappings[which].size = inner + 2 * page;
 	return memory + page + inner - size;
 }
 
@@ -52,6 +52,7 @@ struct buddy_machine *buddy_machine_new(qr_pfn_t base_pfn, qr_pfn_t end_pfn)
 	struct buddy_machine *m = zeroed(sizeof(*m));
 	struct qr_frames *frames = &m->alloc.frames;
 	qr_pfn_t last_pageblock = (end_pfn - 1) >> QR_PAGEBLOCK_ORDER;
+	size_t nr = (size_t)(end_pfn - base_pfn);
 
 	m->ops = qr__buddy_engine(test_engine());
 	frames->base.platform.ctx = m;
@@ -60,7 +61,8 @@ struct buddy_machine *buddy_machine_new(qr_pfn_t base_pfn, qr_pfn_t end_pfn)
 	frames->base.events = &m->events;
 	frames->base_pfn = base_pfn;
 	frames->end_pfn = end_pfn;
-	frames->pages = fenced(m, (size_t)(end_pfn - base_pfn) * sizeof(struct qr_page));
+	frames->states = fenced(m, 0, nr * sizeof(struct qr_page_state));
+	frames->pages = fenced(m, 1, nr * sizeof(struct qr_page));
 	frames->pageblocks =
 		zeroed((size_t)(last_pageblock - (base_pfn >> QR_PAGEBLOCK_ORDER) + 1) *
 		       sizeof(struct qr_pageblock));
@@ -74,7 +76,8 @@ void buddy_machine_free(struct buddy_machine *m)
 	for (unsigned i = 0; i < QR_ARRAY_SIZE(m->engines); i++)
 		free(m->engines[i]);
 	free(m->alloc.frames.pageblocks);
-	munmap(m->mapping, m->mapping_size);
+	for (unsigned i = 0; i < QR_ARRAY_SIZE(m->mappings); i++)
+		munmap(m->mappings[i].memory, m->mappings[i].size);
 	free(m);
 }
 

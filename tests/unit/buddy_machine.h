@@ -32,8 +32,10 @@ struct buddy_machine {
 	char panic_line[512];
 
 	/* Private. */
-	void *mapping;
-	size_t mapping_size;
+	struct {
+		void *memory;
+		size_t size;
+	} mappings[2]; /* of states and records */
 	void *engines[BUDDY_MACHINE_NODES * QR_NR_ZONES];
 };
 

@@ -302,19 +302,17 @@ static void step_give(struct model *model)
 static void step_split_held(struct model *model)
 {
 	struct qr_block block;
-	struct qr_page *page;
+	struct qr_page_state *state;
 
 	if (!model->held.nr)
 		return;
 	block = blocks_remove(&model->held, draw(model, model->held.nr));
 	if (block.order > 0) {
 		block.order--;
-		page = buddy_machine_page(model->machine, block.pfn);
-		qr__page_order_set(page, block.order);
-		page += qr__order_pages(block.order);
-		page->zone_id = page[-(int64_t)qr__order_pages(block.order)].zone_id;
-		qr__page_order_set(page, block.order);
-		qr__page_type_set(page, QR_PT_PCP);
+		state = qr__pfn_state(&model->machine->alloc.frames, block.pfn);
+		qr__state_order_set(state, block.order);
+		qr__state_head_set(state + qr__order_pages(block.order), qr__state_zone_id(state),
+				   QR_PT_PCP, block.order);
 		hold(model, block.pfn + qr__order_pages(block.order), block.order);
 	}
 	hold(model, block.pfn, block.order);
@@ -593,7 +591,8 @@ static void step_report(struct model *model, unsigned zone)
 
 	if (!listed_draw(model, zone, 0, &block, &type))
 		return;
-	qr__page_set(buddy_machine_page(model->machine, block.pfn), QR_PG_REPORTED);
+	qr__page_set(&model->machine->alloc.frames, buddy_machine_page(model->machine, block.pfn),
+		     QR_PG_REPORTED);
 	frame_at(model, block.pfn)->reported = true;
 }
 

@@ -81,18 +81,21 @@ static void record_compare(const struct model *model, qr_pfn_t pfn)
 	static const enum qr_page_type types[] = {QR_PT_NONE, QR_PT_BUDDY, QR_PT_GUARD, QR_PT_PCP};
 	const struct model_frame *frame = frame_at(model, pfn);
 	const struct qr_page *page = buddy_machine_page(model->machine, pfn);
+	const struct qr_page_state *state = qr__pfn_state(&model->machine->alloc.frames, pfn);
 	enum qr_page_type type = frame->order < 0 ? QR_PT_NONE : types[frame->state];
 
-	EXPECT(model, qr__page_type(page) == type, "the record of %#llx says %u instead of %u",
-	       ull(pfn), (unsigned)qr__page_type(page), (unsigned)type);
+	EXPECT(model, qr__state_type(state) == type, "the record of %#llx says %u instead of %u",
+	       ull(pfn), (unsigned)qr__state_type(state), (unsigned)type);
 	EXPECT(model, qr__page_test(page, QR_PG_REPORTED) == frame->reported,
 	       "%#llx: REPORTED should be %u", ull(pfn), frame->reported);
+	EXPECT(model, qr__state_noted(state) == frame->reported, "%#llx: NOTED should be %u",
+	       ull(pfn), frame->reported);
 	if (frame->order < 0)
 		return;
-	EXPECT(model, qr__page_order(page) == (unsigned)frame->order, "%#llx has order %u, not %d",
-	       ull(pfn), qr__page_order(page), frame->order);
-	EXPECT(model, page->zone_id == model->zones[frame->zone].zone->id, "%#llx is in zone %u",
-	       ull(pfn), page->zone_id);
+	EXPECT(model, qr__state_order(state) == (unsigned)frame->order,
+	       "%#llx has order %u, not %d", ull(pfn), qr__state_order(state), frame->order);
+	EXPECT(model, qr__state_zone_id(state) == model->zones[frame->zone].zone->id,
+	       "%#llx is in zone %u", ull(pfn), qr__state_zone_id(state));
 }
 
 void model_compare(struct model *model)

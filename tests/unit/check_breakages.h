@@ -47,6 +47,11 @@ static struct qr_page *page_at(struct test_machine *m, qr_pfn_t pfn)
 	return qr__pfn_page(qr__frames(m->q), pfn);
 }
 
+static struct qr_page_state *state_of(struct test_machine *m, const struct qr_page *page)
+{
+	return qr__page_state(qr__frames(m->q), page);
+}
+
 /* A block in use at this place. */
 static struct qr_page *taken(struct test_machine *m, qr_pfn_t pfn, unsigned order, qr_gfp_t gfp)
 {
@@ -63,7 +68,7 @@ static struct qr_page *cached(struct test_machine *m)
 	struct qr_page *page = qr_alloc_pages_node(m->q, 0, QR_GFP_KERNEL, 0);
 
 	qr___free_pages(m->q, page, 0);
-	assert_int_equal(qr__page_type(page), QR_PT_PCP);
+	assert_int_equal(qr__page_type(qr__frames(m->q), page), QR_PT_PCP);
 	test_machine_check(m);
 	return page;
 }
@@ -84,67 +89,67 @@ static struct qr_list *list_of(struct test_machine *m, const struct qr_page *pag
 
 static void f1_record_gone(struct test_machine *m)
 {
-	qr__page_type_set(taken(m, 9, 0, QR_GFP_KERNEL), QR_PT_NONE);
+	qr__page_type_set(qr__frames(m->q), taken(m, 9, 0, QR_GFP_KERNEL), QR_PT_NONE);
 }
 
 static void f1_block_gone(struct test_machine *m)
 {
-	qr__page_type_set(taken(m, MAX_PAGES, 3, QR_GFP_KERNEL), QR_PT_NONE);
+	qr__page_type_set(qr__frames(m->q), taken(m, MAX_PAGES, 3, QR_GFP_KERNEL), QR_PT_NONE);
 }
 
 static void f2_misaligned(struct test_machine *m)
 {
-	qr__page_order_set(taken(m, 9, 0, QR_GFP_KERNEL), 1);
+	qr__page_order_set(qr__frames(m->q), taken(m, 9, 0, QR_GFP_KERNEL), 1);
 }
 
 static void f2_leaves_zone(struct test_machine *m)
 {
-	qr__page_order_set(taken(m, TOP, 1, QR_GFP_KERNEL), 2);
+	qr__page_order_set(qr__frames(m->q), taken(m, TOP, 1, QR_GFP_KERNEL), 2);
 }
 
 static void f2_order(struct test_machine *m)
 {
-	qr__page_order_set(taken(m, 9, 0, QR_GFP_KERNEL), QR_MAX_PAGE_ORDER + 1);
+	qr__page_order_set(qr__frames(m->q), taken(m, 9, 0, QR_GFP_KERNEL), QR_MAX_PAGE_ORDER + 1);
 }
 
 static void f3_zone(struct test_machine *m)
 {
-	taken(m, 9, 0, QR_GFP_KERNEL)->zone_id++;
+	state_of(m, taken(m, 9, 0, QR_GFP_KERNEL))->zone_id++;
 }
 
 static void f3_type(struct test_machine *m)
 {
-	qr__page_type_set(taken(m, 9, 0, QR_GFP_KERNEL), (enum qr_page_type)200);
+	qr__page_type_set(qr__frames(m->q), taken(m, 9, 0, QR_GFP_KERNEL), (enum qr_page_type)200);
 }
 
 static void f4_tail_referenced(struct test_machine *m)
 {
-	page_at(m, MAX_PAGES + 5)->refcount = 1;
+	state_of(m, page_at(m, MAX_PAGES + 5))->refcount = 1;
 }
 
 static void f5_mapped(struct test_machine *m)
 {
-	page_at(m, MAX_PAGES)->mapcount = 1;
+	qr__page_mapcount_set(qr__frames(m->q), page_at(m, MAX_PAGES), 1);
 }
 
 static void f5_cached_referenced(struct test_machine *m)
 {
-	cached(m)->refcount = 1;
+	state_of(m, cached(m))->refcount = 1;
 }
 
 static void f6_unreferenced(struct test_machine *m)
 {
-	taken(m, 9, 0, QR_GFP_KERNEL)->refcount = 0;
+	state_of(m, taken(m, 9, 0, QR_GFP_KERNEL))->refcount = 0;
 }
 
 static void f7_free_dirty(struct test_machine *m)
 {
-	qr__page_set(page_at(m, MAX_PAGES), QR_PG_DIRTY);
+	qr__page_set(qr__frames(m->q), page_at(m, MAX_PAGES), QR_PG_DIRTY);
 }
 
 static void f7_cached_reported(struct test_machine *m)
 {
-	qr__page_set(cached(m), QR_PG_REPORTED);
+	qr__page_set(qr__frames(m->q), cached(m), QR_PG_REPORTED);
 }
 
 static void f8_pageblock(struct test_machine *m)
@@ -167,19 +172,20 @@ static void f9_tail_of_another(struct test_machine *m)
 
 static void f9_tail_lost(struct test_machine *m)
 {
-	qr__page_type_set(taken(m, 8, 2, QR_GFP_KERNEL | QR___GFP_COMP) + 2, QR_PT_NONE);
+	qr__page_type_set(qr__frames(m->q), taken(m, 8, 2, QR_GFP_KERNEL | QR___GFP_COMP) + 2,
+			  QR_PT_NONE);
 }
 
 static void f9_plain_tail_speaks(struct test_machine *m)
 {
-	qr__page_type_set(taken(m, 8, 1, QR_GFP_KERNEL) + 1, QR_PT_INUSE);
+	qr__page_type_set(qr__frames(m->q), taken(m, 8, 1, QR_GFP_KERNEL) + 1, QR_PT_INUSE);
 }
 
 static void f9_stray_tail(struct test_machine *m)
 {
 	struct qr_page *page = taken(m, 9, 0, QR_GFP_KERNEL);
 
-	qr__page_type_set(page, QR_PT_TAIL);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_TAIL);
 	page->link.next = (uint32_t)MAX_PAGES;
 }
 
@@ -188,28 +194,51 @@ static void f9_tail_behind_folio(struct test_machine *m)
 	struct qr_page *folio = taken(m, 8, 1, QR_GFP_KERNEL | QR___GFP_COMP);
 	struct qr_page *page = taken(m, 10, 0, QR_GFP_KERNEL);
 
-	qr__page_type_set(page, QR_PT_TAIL);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_TAIL);
 	page->link.next = qr__page_index(qr__frames(m->q), folio);
 }
 
 static void f10_record_in_hole(struct test_machine *m)
 {
-	qr__page_type_set(page_at(m, HOLE), QR_PT_INUSE);
+	qr__page_type_set(qr__frames(m->q), page_at(m, HOLE), QR_PT_INUSE);
+}
+
+static void f11_free_unnoted(struct test_machine *m)
+{
+	page_at(m, MAX_PAGES)->mapping = 1;
+}
+
+static void f11_cached_unnoted(struct test_machine *m)
+{
+	struct qr_page *page = cached(m);
+
+	qr__page_set(qr__frames(m->q), page, QR_PG_FILLED);
+	state_of(m, page)->zone_id &= (uint16_t)~QR_STATE_NOTED;
+}
+
+static void f11_unnoted(struct test_machine *m)
+{
+	taken(m, 9, 0, QR_GFP_KERNEL)->flags = QR_PG_LRU;
+}
+
+static void f11_tail_unnoted(struct test_machine *m)
+{
+	taken(m, 8, 2, QR_GFP_KERNEL)[3].mapcount = 1;
 }
 
 static void b2_head(struct test_machine *m)
 {
-	qr__page_type_set(page_at(m, MAX_PAGES), QR_PT_INUSE);
+	qr__page_type_set(qr__frames(m->q), page_at(m, MAX_PAGES), QR_PT_INUSE);
 }
 
 static void b2_referenced(struct test_machine *m)
 {
-	page_at(m, MAX_PAGES)->refcount = 1;
+	state_of(m, page_at(m, MAX_PAGES))->refcount = 1;
 }
 
 static void b2_order(struct test_machine *m)
 {
-	qr__page_order_set(page_at(m, MAX_PAGES), QR_MAX_PAGE_ORDER - 1);
+	qr__page_order_set(qr__frames(m->q), page_at(m, MAX_PAGES), QR_MAX_PAGE_ORDER - 1);
 }
 
 static void b4_cma(struct test_machine *m)
@@ -268,8 +297,8 @@ static void z6_free_on_no_list(struct test_machine *m)
 
 	taken(m, 10, 1, QR_GFP_KERNEL); /* its buddy is in use, so it need not be joined */
 	qr__owner_reset(m->q, page, 1);
-	page->refcount = 0;
-	qr__page_type_set(page, QR_PT_BUDDY);
+	state_of(m, page)->refcount = 0;
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_BUDDY);
 }
 
 static void z7_managed(struct test_machine *m)
@@ -342,8 +371,8 @@ static void p2_type(struct test_machine *m)
 	struct qr_page *page = cached(m);
 
 	qr__owner_set(m->q, page, 0, QR_GFP_KERNEL);
-	page->refcount = 1;
-	qr__page_type_set(page, QR_PT_INUSE);
+	state_of(m, page)->refcount = 1;
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_INUSE);
 }
 
 static void p2_order(struct test_machine *m)
@@ -382,9 +411,9 @@ static void p5_lost(struct test_machine *m)
 	struct qr_page *page = taken(m, 9, 0, QR_GFP_KERNEL);
 
 	qr__owner_reset(m->q, page, 0);
-	page->refcount = 0;
+	state_of(m, page)->refcount = 0;
 	page->link = (struct qr_link){QR_LIST_NONE, QR_LIST_NONE};
-	qr__page_type_set(page, QR_PT_PCP);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_PCP);
 }
 
 static void p5_stale_link(struct test_machine *m)
@@ -549,6 +578,10 @@ static const struct breakage breakages[] = {
 	      "F9: pfn 0x9 says it is a tail, but no compound page reaches it"),
 	BREAK("F9", f9_tail_behind_folio, "F9: pfn 0xa says it is a tail"),
 	BREAK("F10", f10_record_in_hole, "is no memory, but its record says type 1"),
+	BREAK("F11", f11_free_unnoted, "does not note what its record says (flags 0)"),
+	BREAK("F11", f11_cached_unnoted, "does not note what its record says (flags 0x8000000)"),
+	BREAK("F11", f11_unnoted, "F11: the state of pfn 0x9 does not note what"),
+	BREAK("F11", f11_tail_unnoted, "F11: the state of pfn 0xb does not note what"),
 	BREAK_BITMAP("B2", b2_head, "B2: ", "B7", "is free but in use (type 1, 0 references)"),
 	BREAK_BITMAP("B2", b2_referenced, "B2: ", "B7",
 		     "is free but in use (type 0, 1 references)"),

@@ -123,10 +123,10 @@ static void test_what_is_handed_out_says_pcp(void **state)
 	(void)state;
 	begin(BLOCK);
 	assert_int_equal(take(1, MOVABLE), 0);
-	assert_int_equal(qr__page_type(page_of(0)), QR_PT_PCP);
-	assert_int_equal(qr__page_order(page_of(0)), 1);
-	assert_int_equal(page_of(0)->zone_id, zone->id);
-	assert_int_equal(qr__page_type(page_of(1)), QR_PT_NONE);
+	assert_int_equal(qr__page_type(zone->frames, page_of(0)), QR_PT_PCP);
+	assert_int_equal(qr__page_order(zone->frames, page_of(0)), 1);
+	assert_int_equal(qr__state_zone_id(qr__pfn_state(zone->frames, 0)), zone->id);
+	assert_int_equal(qr__page_type(zone->frames, page_of(1)), QR_PT_NONE);
 	end();
 }
 
@@ -203,7 +203,7 @@ static void test_buddies_join_up_to_the_largest_order(void **state)
 	LIST_IS(MAX_ORDER, MOVABLE, P(0), NONE);
 	assert_int_equal(nr_free(), BLOCK);
 	for (qr_pfn_t pfn = 1; pfn < BLOCK; pfn++)
-		assert_int_equal(qr__page_type(page_of(pfn)), QR_PT_NONE);
+		assert_int_equal(qr__page_type(zone->frames, page_of(pfn)), QR_PT_NONE);
 	end();
 }
 
@@ -460,9 +460,8 @@ static void test_records_outside_the_zone_are_not_believed(void **state)
 	(void)state;
 	begin_empty(BLOCK);
 	qr__write(&zone->spanned_pages, BLOCK / 2);
-	qr__page_type_set(page_of(BLOCK / 2), QR_PT_BUDDY);
-	qr__page_order_set(page_of(BLOCK / 2), MAX_ORDER - 1);
-	page_of(BLOCK / 2)->zone_id = zone->id;
+	qr__state_head_set(qr__pfn_state(zone->frames, BLOCK / 2), zone->id, QR_PT_BUDDY,
+			   MAX_ORDER - 1);
 	assert_int_equal(give(0, MAX_ORDER - 1), MAX_ORDER - 1);
 	end();
 }
@@ -499,7 +498,7 @@ static void test_carve_leaves_the_rest_free(void **state)
 	for (qr_pfn_t pfn = 0; pfn < qr__min(BLOCK, 64); pfn++) {
 		begin(BLOCK);
 		assert_true(zone->ops->carve(zone, pfn, 0));
-		assert_int_equal(qr__page_type(page_of(pfn)), QR_PT_PCP);
+		assert_int_equal(qr__page_type(zone->frames, page_of(pfn)), QR_PT_PCP);
 		assert_int_equal(nr_free(), BLOCK - 1);
 		assert_false(zone->ops->carve(zone, pfn, 0));
 		buddy_machine_check(zone);
@@ -521,8 +520,8 @@ static void test_carve_gathers_what_was_not_joined(void **state)
 	give(PAGEBLOCK, QR_PAGEBLOCK_ORDER);
 	assert_true(zone->ops->carve(zone, 0, QR_PAGEBLOCK_ORDER + 1));
 	assert_int_equal(nr_free(), 0);
-	assert_int_equal(qr__page_order(page_of(0)), QR_PAGEBLOCK_ORDER + 1);
-	assert_int_equal(qr__page_type(page_of(PAGEBLOCK)), QR_PT_NONE);
+	assert_int_equal(qr__page_order(zone->frames, page_of(0)), QR_PAGEBLOCK_ORDER + 1);
+	assert_int_equal(qr__page_type(zone->frames, page_of(PAGEBLOCK)), QR_PT_NONE);
 	end();
 }
 
@@ -549,7 +548,7 @@ static void test_move_keeps_marks_and_goes_to_the_cold_end(void **state)
 	qr__pageblock_type_set_locked(zone, BLOCK, QR_MIGRATE_UNMOVABLE);
 	give(BLOCK, 0);
 	give(0, 0);
-	qr__page_set(page_of(0), QR_PG_REPORTED);
+	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
 	qr__pageblock_type_set_locked(zone, 0, QR_MIGRATE_UNMOVABLE);
 	assert_int_equal(zone->ops->move(zone, 0, PAGEBLOCK, MOVABLE, QR_MIGRATE_UNMOVABLE), 1);
 	LIST_IS(0, MOVABLE, NONE);
@@ -580,18 +579,18 @@ static void test_reported_is_cleared_when_a_block_changes(void **state)
 		skip();
 	begin(BLOCK);
 	/* Split. */
-	qr__page_set(page_of(0), QR_PG_REPORTED);
+	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
 	take(0, MOVABLE);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));
 	/* Joined, as either half. */
-	qr__page_set(page_of(1), QR_PG_REPORTED);
-	qr__page_set(page_of(2), QR_PG_REPORTED);
+	qr__page_set(zone->frames, page_of(1), QR_PG_REPORTED);
+	qr__page_set(zone->frames, page_of(2), QR_PG_REPORTED);
 	give(0, 0);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));
 	/* Carved. */
-	qr__page_set(page_of(0), QR_PG_REPORTED);
+	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
 	zone->ops->carve(zone, 3, 0);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));
@@ -632,9 +631,9 @@ static void test_small_halves_become_guards(void **state)
 	begin(BLOCK);
 	zone->frames->guard_minorder = 2;
 	assert_int_equal(take(0, MOVABLE), 0);
-	assert_int_equal(qr__page_type(page_of(1)), QR_PT_GUARD);
-	assert_int_equal(qr__page_type(page_of(2)), QR_PT_GUARD);
-	assert_int_equal(qr__page_order(page_of(2)), 1);
+	assert_int_equal(qr__page_type(zone->frames, page_of(1)), QR_PT_GUARD);
+	assert_int_equal(qr__page_type(zone->frames, page_of(2)), QR_PT_GUARD);
+	assert_int_equal(qr__page_order(zone->frames, page_of(2)), 1);
 	LIST_IS(0, MOVABLE, NONE);
 	LIST_IS(1, MOVABLE, NONE);
 	LIST_IS(2, MOVABLE, P(4), NONE);
@@ -644,7 +643,7 @@ static void test_small_halves_become_guards(void **state)
 	/* The next ones come from elsewhere, each with guards of its own. */
 	assert_int_equal(zone->ops->take(zone, 0, MOVABLE, 2, pfns), 2 - (BLOCK == 8));
 	assert_int_equal(pfns[0], 4);
-	assert_int_equal(qr__page_type(page_of(5)), QR_PT_GUARD);
+	assert_int_equal(qr__page_type(zone->frames, page_of(5)), QR_PT_GUARD);
 	if (BLOCK > 8) {
 		assert_int_equal(pfns[1], 8);
 		give(8, 0);
@@ -652,7 +651,7 @@ static void test_small_halves_become_guards(void **state)
 	give(4, 0);
 	assert_int_equal(give(0, 0), MAX_ORDER);
 	assert_int_equal(nr_free(), BLOCK);
-	assert_int_equal(qr__page_type(page_of(2)), QR_PT_NONE);
+	assert_int_equal(qr__page_type(zone->frames, page_of(2)), QR_PT_NONE);
 	end();
 }
 
@@ -737,30 +736,30 @@ static void test_check_finds_B1_and_B2(void **state)
 	begin(2 * BLOCK);
 	check_says(0, "");
 	page = page_of(BLOCK);
-	qr__page_order_set(page, MAX_ORDER - 1);
+	qr__page_order_set(zone->frames, page, MAX_ORDER - 1);
 	check_says(2, "B2");
-	qr__page_order_set(page, MAX_ORDER);
-	qr__page_type_set(page, QR_PT_INUSE);
+	qr__page_order_set(zone->frames, page, MAX_ORDER);
+	qr__page_type_set(zone->frames, page, QR_PT_INUSE);
 	check_says(2, "B2");
-	qr__page_type_set(page, QR_PT_BUDDY);
-	page->zone_id++;
+	qr__page_type_set(zone->frames, page, QR_PT_BUDDY);
+	qr__page_state(zone->frames, page)->zone_id++;
 	check_says(2, "B2");
-	page->zone_id--;
-	atomic_store(&page->refcount, 1);
+	qr__page_state(zone->frames, page)->zone_id--;
+	atomic_store(&qr__page_state(zone->frames, page)->refcount, 1);
 	check_says(2, "B2");
-	atomic_store(&page->refcount, 0);
-	qr__page_type_set(page + 1, QR_PT_INUSE);
+	atomic_store(&qr__page_state(zone->frames, page)->refcount, 0);
+	qr__page_type_set(zone->frames, page + 1, QR_PT_INUSE);
 	/* Release builds do not look at each record inside of large blocks. */
 	check_says(QR_DEBUG || MAX_ORDER == QR_PAGEBLOCK_ORDER ? 2 : 0, "");
-	qr__page_type_set(page + 1, QR_PT_NONE);
+	qr__page_type_set(zone->frames, page + 1, QR_PT_NONE);
 	check_says(0, "");
 	/* A block that is listed twice, once as part of a larger one. */
 	take(MAX_ORDER - 1, MOVABLE);
-	qr__page_order_set(page_of(0), MAX_ORDER);
-	qr__page_type_set(page_of(0), QR_PT_BUDDY);
+	qr__page_order_set(zone->frames, page_of(0), MAX_ORDER);
+	qr__page_type_set(zone->frames, page_of(0), QR_PT_BUDDY);
 	check_says(1, "B1");
-	qr__page_type_set(page_of(0), QR_PT_PCP);
-	qr__page_order_set(page_of(0), MAX_ORDER - 1);
+	qr__page_type_set(zone->frames, page_of(0), QR_PT_PCP);
+	qr__page_order_set(zone->frames, page_of(0), MAX_ORDER - 1);
 	end();
 }
 
@@ -772,11 +771,9 @@ static void test_check_finds_B3(void **state)
 	begin_empty(BLOCK);
 	give(0, 0);
 	page = page_of(1);
-	qr__page_order_set(page, 0);
-	page->zone_id = zone->id;
-	qr__page_type_set(page, QR_PT_BUDDY);
+	qr__state_head_set(qr__page_state(zone->frames, page), zone->id, QR_PT_BUDDY, 0);
 	check_says(3, "B3");
-	qr__page_type_set(page, QR_PT_NONE);
+	qr__page_type_set(zone->frames, page, QR_PT_NONE);
 	end();
 }
 

@@ -76,7 +76,7 @@ static void test_sound_instance(void **state)
 
 /* What the relax hook puts right, and when. */
 static struct {
-	struct qr_page *pages[NR_SUSPECTS];
+	struct qr_page_state *states[NR_SUSPECTS];
 	unsigned nr_pages, nr_calls, right_at_call;
 	unsigned stays_wrong; /* this one's index; NR_SUSPECTS: none */
 } transit;
@@ -88,7 +88,7 @@ static void hook_relax(void *ctx, unsigned spins)
 		return;
 	for (unsigned i = 0; i < transit.nr_pages; i++)
 		if (i != transit.stays_wrong)
-			transit.pages[i]->refcount = 1;
+			transit.states[i]->refcount = 1;
 }
 
 /* Pages in use whose references are gone, as if threads were in the middle of something. */
@@ -102,11 +102,12 @@ static struct test_machine *machine_in_transit(unsigned nr)
 	test_machine_one_zone(m, 64 * MAX_PAGES);
 	test_machine_create(m);
 	for (; transit.nr_pages < nr; transit.nr_pages++) {
-		struct qr_page **page = &transit.pages[transit.nr_pages];
+		struct qr_page *page;
 
-		assert_int_equal(qr_alloc_pages_at(m->q, transit.nr_pages, 0, QR_GFP_KERNEL, page),
+		assert_int_equal(qr_alloc_pages_at(m->q, transit.nr_pages, 0, QR_GFP_KERNEL, &page),
 				 0);
-		(*page)->refcount = 0;
+		transit.states[transit.nr_pages] = qr__page_state(qr__frames(m->q), page);
+		transit.states[transit.nr_pages]->refcount = 0;
 	}
 	return m;
 }
@@ -188,7 +189,7 @@ static void test_lost_behind_reserved(void **state)
 	m->config.zone_limits = (struct qr_zone_limits){.normal_end = 16 * MAX_PAGES};
 	test_machine_create(m);
 	assert_int_equal(qr_alloc_pages_at(m->q, 16, 0, QR_GFP_KERNEL, &page), 0);
-	qr__page_type_set(page, QR_PT_NONE);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_NONE);
 	assert_int_equal(qr_check(m->q, NULL), QR_INV_F1);
 	machine_drop(m);
 }

@@ -73,8 +73,8 @@ static void pageblock_is(qr_pfn_t pfn, enum qr_migratetype type)
 static void free_block(qr_pfn_t pfn, unsigned order, enum qr_migratetype type)
 {
 	for (uint64_t i = 0; i < qr__order_pages(order); i++) {
-		qr__page_type_set(buddy_machine_page(machine, pfn + i), QR_PT_NONE);
-		qr__page_flags_set(buddy_machine_page(machine, pfn + i), 0);
+		qr__page_type_set(zone->frames, buddy_machine_page(machine, pfn + i), QR_PT_NONE);
+		qr__page_flags_set(zone->frames, buddy_machine_page(machine, pfn + i), 0);
 	}
 	pageblock_is(pfn, type);
 	zone->ops->give(zone, pfn, order, type, QR_END_AUTO);
@@ -84,10 +84,8 @@ static void in_use_movable(qr_pfn_t pfn, unsigned order, uint32_t flag)
 {
 	struct qr_page *page = buddy_machine_page(machine, pfn);
 
-	qr__page_init_head(page, zone);
-	qr__page_order_set(page, order);
-	qr__page_type_set(page, QR_PT_INUSE);
-	qr__page_set(page, flag);
+	qr__state_head_set(qr__page_state(zone->frames, page), zone->id, QR_PT_INUSE, order);
+	qr__page_set(zone->frames, page, flag);
 }
 
 /* The pageblock's frames from pfn on, nr of them, are LRU pages. */
@@ -536,9 +534,9 @@ static void test_count_of_a_pageblock(void **state)
 		/* A head speaks for all of its block; flags of pages not in use mean nothing. */
 		in_use_movable(2, 1, QR_PG_LRU);
 		counts_are(0, 0, 4);
-		qr__page_type_set(buddy_machine_page(machine, 2), QR_PT_PCP);
+		qr__page_type_set(zone->frames, buddy_machine_page(machine, 2), QR_PT_PCP);
 		counts_are(0, 0, 2);
-		qr__page_type_set(buddy_machine_page(machine, 2), QR_PT_NONE);
+		qr__page_type_set(zone->frames, buddy_machine_page(machine, 2), QR_PT_NONE);
 		free_block(2, 1, MOVABLE);
 		counts_are(0, 2, 2);
 	}

@@ -243,11 +243,11 @@ static void test_bad_blocks_do_not_reach_the_zone(void **state)
 	begin();
 	page = take(QR_GFP_KERNEL, 0);
 	before = nr_free();
-	qr__page_set(page, QR_PG_HWPOISON);
-	atomic_store(&page->refcount, 0);
+	qr__page_set(&alloc()->frames, page, QR_PG_HWPOISON);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 0);
 	qr___free_pages_ok(alloc(), page, 0, QR_FPI_NONE);
 	assert_int_equal(nr_free(), before);
-	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+	assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 	end();
 }
 
@@ -268,7 +268,7 @@ static struct qr_page *cold_block(unsigned order)
 {
 	struct qr_page *page = take(QR_GFP_HIGHUSER_MOVABLE, order);
 
-	atomic_store(&page->refcount, 0);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 0);
 	return page;
 }
 
@@ -555,32 +555,32 @@ static void test_odd_records(void **state)
 	begin();
 	page = take(QR_GFP_KERNEL, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		qr__page_type_set(page, rows[i].type);
+		qr__page_type_set(&alloc()->frames, page, rows[i].type);
 		test_log_clear(m);
 		qr___free_pages(m->q, page, 0);
 		assert_true(test_log_has(m, rows[i].text));
 		assert_int_equal(qr_page_count(m->q, page), 1);
 	}
-	qr__page_type_set(page, QR_PT_INUSE);
-	atomic_store(&page->refcount, 0);
+	qr__page_type_set(&alloc()->frames, page, QR_PT_INUSE);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 0);
 	said("nobody has a reference", qr___free_pages(m->q, page, 0));
 	said("nobody has a reference", qr_put_page(m->q, page));
 	assert_int_equal(qr_page_count(m->q, page), 0);
-	atomic_store(&page->refcount, -1);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, -1);
 	said("nobody has a reference", qr___free_pages(m->q, page, 0));
-	atomic_store(&page->refcount, 1);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 1);
 	/* Pages in use as something special are in use. */
-	qr__page_type_set(page, QR_PT_SLAB);
+	qr__page_type_set(&alloc()->frames, page, QR_PT_SLAB);
 	qr_get_page(m->q, page);
 	assert_int_equal(qr_page_count(m->q, page), 2);
 	assert_false(qr_put_page(m->q, page));
 	qr___free_pages(m->q, page, 0);
 	/* A plain block whose count is lost keeps its order. */
 	block = take(QR_GFP_KERNEL, 2);
-	atomic_store(&block->refcount, 0);
+	atomic_store(&qr__page_state(&alloc()->frames, block)->refcount, 0);
 	said("nobody has a reference", qr___free_pages(m->q, block, 2));
-	assert_int_equal(qr__page_order(block), 2);
-	atomic_store(&block->refcount, 1);
+	assert_int_equal(qr__page_order(&alloc()->frames, block), 2);
+	atomic_store(&qr__page_state(&alloc()->frames, block)->refcount, 1);
 	qr___free_pages(m->q, block, 2);
 	assert_int_equal(nr_free(), PAGES);
 	end();

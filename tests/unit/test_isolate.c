@@ -234,7 +234,7 @@ static void test_undo_without_a_buddy_to_join_only_moves(void **state)
 	begin_empty();
 	assert_true(qr_move_freepages_block_isolate(zone, 0, true));
 	give(0, PB_ORDER);
-	qr__page_set(buddy_machine_page(machine, 0), QR_PG_REPORTED);
+	qr__page_set(zone->frames, buddy_machine_page(machine, 0), QR_PG_REPORTED);
 	if (PB_ORDER < QR_MAX_PAGE_ORDER) {
 		give(PAGEBLOCK, PB_ORDER);
 		assert_true(qr_move_freepages_block_isolate(zone, PAGEBLOCK, true));
@@ -276,7 +276,8 @@ static void test_pull_and_put_back(void **state)
 	begin();
 	assert_int_equal(qr___isolate_free_page(zone, BLOCK, QR_MAX_PAGE_ORDER), BLOCK);
 	assert_int_equal(nr_free(), 3 * BLOCK);
-	assert_int_equal(qr__page_type(buddy_machine_page(machine, BLOCK)), QR_PT_ISOLATED);
+	assert_int_equal(qr__page_type(zone->frames, buddy_machine_page(machine, BLOCK)),
+			 QR_PT_ISOLATED);
 	buddy_machine_check(zone);
 	qr___putback_isolated_page(zone, BLOCK, QR_MAX_PAGE_ORDER, type_of(BLOCK));
 	assert_int_equal(nr_free(), 4 * BLOCK);

@@ -59,7 +59,7 @@ static void test_free_blocks(void **state)
 	(void)state;
 	for (qr_pfn_t pfn = 16; pfn < 4096; pfn++)
 		assert_int_equal(qr_kpageflags(m->q, pfn), BUDDY);
-	qr__page_set(qr_pfn_to_page(m->q, 1024), QR_PG_REPORTED);
+	qr__page_set(qr__frames(m->q), qr_pfn_to_page(m->q, 1024), QR_PG_REPORTED);
 	assert_int_equal(qr_kpageflags(m->q, 1024), BUDDY);
 	qr__page_clear(qr_pfn_to_page(m->q, 1024), QR_PG_REPORTED);
 	test_machine_free(m);
@@ -118,16 +118,16 @@ static void test_flags_of_single_pages(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		qr__page_flags_set(page, rows[i].flags);
+		qr__page_flags_set(qr__frames(m->q), page, rows[i].flags);
 		if (qr_kpageflags(m->q, pfn) != rows[i].word)
 			fail_msg("%s: %#llx", rows[i].name,
 				 (unsigned long long)qr_kpageflags(m->q, pfn));
 	}
-	qr__page_flags_set(page, QR_PG_HWPOISON);
+	qr__page_flags_set(qr__frames(m->q), page, QR_PG_HWPOISON);
 	assert_int_equal(qr_kpageflags(m->q, pfn), HWPOISON);
-	qr__page_flags_set(page, QR_PG_RESERVED);
+	qr__page_flags_set(qr__frames(m->q), page, QR_PG_RESERVED);
 	assert_int_equal(qr_kpageflags(m->q, pfn), RESERVED);
-	qr__page_flags_set(page, 0);
+	qr__page_flags_set(qr__frames(m->q), page, 0);
 	qr___free_pages(m->q, page, 0);
 	test_machine_free(m);
 }
@@ -147,10 +147,10 @@ static void test_types(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		qr__page_type_set(page, types[i].type);
+		qr__page_type_set(qr__frames(m->q), page, types[i].type);
 		assert_int_equal(qr_kpageflags(m->q, pfn), types[i].word);
 	}
-	qr__page_type_set(page, QR_PT_INUSE);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_INUSE);
 	qr___free_pages(m->q, page, 0);
 	test_machine_free(m);
 }
@@ -165,12 +165,12 @@ static void test_compound(void **state)
 	(void)state;
 	assert_int_equal(qr_kpageflags(m->q, pfn), HEAD);
 	assert_int_equal(qr_kpageflags(m->q, pfn + 3), TAIL);
-	qr__page_set(page, QR_PG_LRU | QR_PG_DIRTY);
+	qr__page_set(qr__frames(m->q), page, QR_PG_LRU | QR_PG_DIRTY);
 	assert_int_equal(qr_kpageflags(m->q, pfn), HEAD | BIT(4) | BIT(5) | BIT(22));
 	assert_int_equal(qr_kpageflags(m->q, pfn + 3), TAIL | BIT(4) | BIT(5) | BIT(22));
 
-	qr__page_set(page + 1, QR_PG_HWPOISON);
-	page[2].mapcount = 3;
+	qr__page_set(qr__frames(m->q), page + 1, QR_PG_HWPOISON);
+	qr__page_mapcount_set(qr__frames(m->q), page + 2, 3);
 	assert_int_equal(qr_kpageflags(m->q, pfn) & HWPOISON, 0);
 	assert_int_equal(qr_kpageflags(m->q, pfn + 1) & HWPOISON, HWPOISON);
 	assert_int_equal(qr_kpageflags(m->q, pfn + 1) & BIT(11), 0);
@@ -178,7 +178,7 @@ static void test_compound(void **state)
 	assert_int_equal(qr_kpagecount(m->q, pfn + 2), 3);
 	assert_int_equal(qr_kpagecount(m->q, pfn), 0);
 
-	page[2].mapcount = 0;
+	qr__page_mapcount_set(qr__frames(m->q), page + 2, 0);
 	qr__page_clear(page + 1, QR_PG_HWPOISON);
 	qr__page_clear(page, QR_PG_LRU | QR_PG_DIRTY);
 	assert_true(qr_put_page(m->q, page));
@@ -193,7 +193,7 @@ static void test_plain_block(void **state)
 	qr_pfn_t pfn = qr_page_to_pfn(m->q, page);
 
 	(void)state;
-	qr__page_set(page, QR_PG_DIRTY);
+	qr__page_set(qr__frames(m->q), page, QR_PG_DIRTY);
 	assert_int_equal(qr_kpageflags(m->q, pfn), BIT(4));
 	assert_int_equal(qr_kpageflags(m->q, pfn + 1), 0);
 	qr__page_clear(page, QR_PG_DIRTY);

@@ -171,7 +171,7 @@ static void reserved_and_device(void **state)
 	assert_int_equal(extent->end_pfn, 4196);
 	/* Their records say nothing: whoever asks about such a frame asks the extents. */
 	for (qr_pfn_t pfn = 4095; pfn < 4197; pfn++)
-		assert_int_equal(qr__page_type(qr__pfn_page(frames, pfn)), QR_PT_NONE);
+		assert_int_equal(qr__page_type(frames, qr__pfn_page(frames, pfn)), QR_PT_NONE);
 	assert_ptr_equal(qr__pfn_zone(frames, 66535), zone_of(0, QR_ZONE_DEVICE));
 	assert_null(qr__pfn_zone(frames, 66536));
 }
@@ -643,7 +643,8 @@ static void lookups(void **state)
 	assert_null(qr_pfn_to_page(q, 0));
 
 	assert_ptr_equal(qr__page_validate(frames, page), page);
-	assert_null(qr__page_validate(frames, (struct qr_page *)(void *)((char *)page + 8)));
+	for (size_t i = 1; i < sizeof(*page); i++)
+		assert_null(qr__page_validate(frames, (const void *)((const char *)page + i)));
 	assert_null(qr__page_validate(frames, frames->pages - 1));
 	assert_null(qr__page_validate(frames, frames->pages + BLOCKS(6)));
 	assert_null(qr__page_validate(frames, NULL));
@@ -673,7 +674,7 @@ static void compound_heads(void **state)
 	frames_make();
 	head = qr__pfn_page(frames, 4);
 	tail = qr__pfn_page(frames, 6);
-	qr__page_type_set(tail, QR_PT_TAIL);
+	qr__page_type_set(frames, tail, QR_PT_TAIL);
 	tail->link.next = qr__page_index(frames, head);
 	assert_ptr_equal(qr__compound_head(frames, tail), head);
 	assert_ptr_equal(qr__compound_head(frames, head), head);

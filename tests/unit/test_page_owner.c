@@ -296,7 +296,7 @@ static void test_text_of_a_moved_page(void **state)
 	r->migrate_reason = 6;
 	qr_page_owner_handle_set(m->q, NULL, NULL, NULL);
 	r->handle = 0xabc;
-	qr__page_set(page, QR_PG_UPTODATE | QR_PG_LRU);
+	qr__page_set(qr__frames(m->q), page, QR_PG_UPTODATE | QR_PG_LRU);
 	assert_true(qr_page_owner_read(m->q, &at, text, sizeof(text)) > 0);
 	assert_non_null(strstr(text, "Flags 0x1014(uptodate|lru|head|node=0|zone=2)\n"));
 	assert_non_null(strstr(text, "\n 0xabc\nPage has been migrated, last migrate reason: "

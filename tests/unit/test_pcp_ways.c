@@ -416,12 +416,13 @@ static uint64_t stream_run(struct quire *q, uint64_t seed)
 		} else {
 			unsigned victim = (unsigned)test_random_below(&random, nr);
 
-			qr___free_pages(q, held[victim], qr__page_order(held[victim]));
+			qr___free_pages(q, held[victim],
+					qr__page_order(qr__frames(q), held[victim]));
 			held[victim] = held[--nr];
 		}
 	}
 	while (nr--)
-		qr___free_pages(q, held[nr], qr__page_order(held[nr]));
+		qr___free_pages(q, held[nr], qr__page_order(qr__frames(q), held[nr]));
 	return hash;
 }
 

@@ -233,7 +233,7 @@ static void test_poison_checks_records(void **state)
 	(void)state;
 	begin(0);
 	page = take(QR_GFP_KERNEL, 0);
-	qr__page_set(page, QR_PG_LRU);
+	qr__page_set(qr__frames(m->q), page, QR_PG_LRU);
 	qr___free_pages(m->q, page, 0);
 	assert_true(test_log_has(m, "BUG: Bad page state"));
 	qr__page_clear(page, QR_PG_LRU);

@@ -69,13 +69,13 @@ static void test_plain_block(void **state)
 	begin(0, false);
 	page = take(QR_GFP_KERNEL, 2);
 	assert_int_equal(qr_page_count(m->q, page), 1);
-	assert_int_equal(qr__page_type(page), QR_PT_INUSE);
-	assert_int_equal(qr__page_order(page), 2);
+	assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_INUSE);
+	assert_int_equal(qr__page_order(&alloc()->frames, page), 2);
 	assert_int_equal(qr__page_flags(page), 0);
 	assert_int_equal(qr_folio_order(m->q, page), 0);
 	for (unsigned i = 1; i < 4; i++) {
 		assert_int_equal(qr_page_count(m->q, page + i), 0);
-		assert_int_equal(qr__page_type(page + i), QR_PT_NONE);
+		assert_int_equal(qr__page_type(&alloc()->frames, page + i), QR_PT_NONE);
 	}
 	qr___free_pages(m->q, page, 2);
 	end();
@@ -92,12 +92,12 @@ static void test_compound_page(void **state)
 		assert_true(qr__page_test(page, QR_PG_COMPOUND));
 		assert_int_equal(qr_folio_order(m->q, page), order);
 		for (uint64_t i = 1; i < UINT64_C(1) << order; i++) {
-			assert_int_equal(qr__page_type(page + i), QR_PT_TAIL);
+			assert_int_equal(qr__page_type(&alloc()->frames, page + i), QR_PT_TAIL);
 			assert_ptr_equal(qr__compound_head(&alloc()->frames, page + i), page);
 		}
 		qr___free_pages(m->q, page, order);
 		for (uint64_t i = 1; i < UINT64_C(1) << order; i++)
-			assert_int_not_equal(qr__page_type(page + i), QR_PT_TAIL);
+			assert_int_not_equal(qr__page_type(&alloc()->frames, page + i), QR_PT_TAIL);
 		assert_int_equal(nr_free(), PAGES);
 	}
 	/* A single page is never compound. */
@@ -114,10 +114,10 @@ static void test_private_word_is_clear(void **state)
 	(void)state;
 	begin(0, false);
 	page = take(QR_GFP_KERNEL, 0);
-	atomic_store(&page->private_word, 12345);
+	qr__page_private_set(&alloc()->frames, page, 12345);
 	qr___free_pages(m->q, page, 0);
 	assert_ptr_equal(take(QR_GFP_KERNEL, 0), page);
-	assert_int_equal(atomic_load(&page->private_word), 0);
+	assert_int_equal(qr__page_private(page), 0);
 	qr___free_pages(m->q, page, 0);
 	end();
 }
@@ -130,11 +130,12 @@ static void test_flags_are_washed(void **state)
 	(void)state;
 	begin(0, false);
 	page = take(QR_GFP_KERNEL, 0);
-	qr__page_set(page, QR_PG_UPTODATE | QR_PG_DIRTY | QR_PG_REFERENCED | QR_PG_ACTIVE);
+	qr__page_set(&alloc()->frames, page,
+		     QR_PG_UPTODATE | QR_PG_DIRTY | QR_PG_REFERENCED | QR_PG_ACTIVE);
 	qr___free_pages(m->q, page, 0);
 	assert_int_equal(qr__page_flags(page), 0);
 	page = take(QR_GFP_KERNEL, 2);
-	qr__page_set(page, QR_PG_MLOCKED);
+	qr__page_set(&alloc()->frames, page, QR_PG_MLOCKED);
 	qr___free_pages(m->q, page, 2);
 	assert_int_equal(qr__page_flags(page), 0);
 	assert_int_equal(qr_vm_event(m->q, QR_EV_UNEVICTABLE_PGS_CLEARED), 4);
@@ -265,29 +266,29 @@ static void spoil(struct qr_page *page, unsigned how)
 {
 	switch (how) {
 	case 0:
-		atomic_store(&page->mapcount, 1);
+		qr__page_mapcount_set(&alloc()->frames, page, 1);
 		break;
 	case 1:
-		page->mapping = 7;
+		qr__page_mapping_set(&alloc()->frames, page, 7);
 		break;
 	case 2:
-		qr__page_set(page, QR_PG_LRU);
+		qr__page_set(&alloc()->frames, page, QR_PG_LRU);
 		break;
 	case 3:
-		qr__page_set(page, QR_PG_LOCKED);
+		qr__page_set(&alloc()->frames, page, QR_PG_LOCKED);
 		break;
 	default:
-		atomic_store(&page->refcount, 3);
+		atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 3);
 		break;
 	}
 }
 
 static void mend(struct qr_page *page)
 {
-	atomic_store(&page->mapcount, 0);
-	page->mapping = 0;
-	qr__page_flags_set(page, 0);
-	atomic_store(&page->refcount, 0);
+	qr__page_mapcount_set(&alloc()->frames, page, 0);
+	qr__page_mapping_set(&alloc()->frames, page, 0);
+	qr__page_flags_set(&alloc()->frames, page, 0);
+	atomic_store(&qr__page_state(&alloc()->frames, page)->refcount, 0);
 }
 
 static const char *const reasons[] = {
@@ -315,7 +316,7 @@ static void test_bad_pages_are_leaked_on_free(void **state)
 			 (unsigned long long)qr_page_to_pfn(m->q, page));
 		assert_true(test_log_has(m, line));
 		assert_true(test_log_has(m, reasons[how]));
-		assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+		assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 		assert_int_equal(nr_free(), before);
 		assert_int_equal(bad_pages(), how + 1);
 		/* It stays out, whatever its owner does next. */
@@ -343,8 +344,8 @@ static void test_mappings_that_end_by_themselves(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct qr_page *page = take(QR_GFP_KERNEL, 0);
 
-		qr__page_set(page, flags[i]);
-		page->mapping = 5;
+		qr__page_set(&alloc()->frames, page, flags[i]);
+		qr__page_mapping_set(&alloc()->frames, page, 5);
 		qr___free_pages(m->q, page, 0);
 		assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
 		assert_ptr_equal(take(QR_GFP_KERNEL, 0), page);
@@ -382,8 +383,8 @@ static void test_bad_tails_are_leaked_on_free(void **state)
 			spoil(page + 3, how);
 			qr___free_pages(m->q, page, 2);
 			assert_true(test_log_has(m, reasons[how]));
-			assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
-			assert_int_equal(qr__page_order(page), 2);
+			assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
+			assert_int_equal(qr__page_order(&alloc()->frames, page), 2);
 			assert_int_equal(nr_free(), before);
 			mend(page + 3);
 			test_machine_check(m);
@@ -403,10 +404,10 @@ static void test_broken_compound_pages(void **state)
 		if (how)
 			page[2].link.next++;
 		else
-			qr__page_type_set(page + 2, QR_PT_NONE);
+			qr__page_type_set(&alloc()->frames, page + 2, QR_PT_NONE);
 		qr___free_pages(m->q, page, 2);
 		assert_true(test_log_has(m, how ? "names another head" : "lost its mark"));
-		assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+		assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 		test_machine_check(m);
 	}
 	end();
@@ -429,7 +430,7 @@ static void test_bad_pages_are_leaked_on_allocation(void **state)
 			assert_true(test_log_has(m, "BUG: Bad page state"));
 			if (how == 2)
 				assert_true(test_log_has(m, "PAGE_FLAGS_CHECK_AT_PREP flag set"));
-			assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+			assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 			mend(page + (order ? 1 : 0));
 			qr___free_pages(m->q, other, order);
 			test_machine_check(m);
@@ -447,7 +448,7 @@ static void test_charged_pages_are_bad(void **state)
 	begin(QR_OPT_CHECK_PAGES, false);
 	page = take(QR_GFP_KERNEL, 0);
 	qr___free_pages(m->q, page, 0);
-	qr__page_set(page, QR_PG_CHARGED);
+	qr__page_set(&alloc()->frames, page, QR_PG_CHARGED);
 	other = take(QR_GFP_KERNEL, 0);
 	assert_ptr_not_equal(other, page);
 	assert_true(test_log_has(m, "page still charged to cgroup"));
@@ -466,10 +467,10 @@ static void test_hwpoison(void **state)
 	begin(QR_OPT_CHECK_PAGES, false);
 	page = take(QR_GFP_KERNEL, 0);
 	before = nr_free();
-	qr__page_set(page, QR_PG_HWPOISON);
+	qr__page_set(&alloc()->frames, page, QR_PG_HWPOISON);
 	qr___free_pages(m->q, page, 0);
 	assert_int_equal(nr_free(), before);
-	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+	assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 	assert_true(qr__page_test(page, QR_PG_HWPOISON));
 	/*
 	 * In a larger block the frame comes back, mark and all, and is found when it is to be
@@ -477,12 +478,12 @@ static void test_hwpoison(void **state)
 	 */
 	page = take(QR_GFP_KERNEL, 2);
 	before = nr_free();
-	qr__page_set(page + 1, QR_PG_HWPOISON);
+	qr__page_set(&alloc()->frames, page + 1, QR_PG_HWPOISON);
 	qr___free_pages(m->q, page, 2);
 	assert_true(qr__page_test(page + 1, QR_PG_HWPOISON));
 	other = take(QR_GFP_KERNEL, 2);
 	assert_ptr_not_equal(other, page);
-	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
+	assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
 	qr___free_pages(m->q, other, 2);
 	assert_int_equal(nr_free(), before);
 	assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
@@ -504,8 +505,8 @@ static void test_bad_page(void **state)
 	assert_true(test_log_has(m, "BUG: Bad page state in process 4711  pfn:"));
 	assert_true(test_log_has(m, "page dumped because: because"));
 	assert_true(test_log_has(m, "refcount:1 mapcount:0"));
-	assert_int_equal(qr__page_type(page), QR_PT_LEAKED);
-	assert_int_equal(qr__page_order(page), 1);
+	assert_int_equal(qr__page_type(&alloc()->frames, page), QR_PT_LEAKED);
+	assert_int_equal(qr__page_order(&alloc()->frames, page), 1);
 	end();
 }
 

@@ -96,11 +96,11 @@ static void test_states_by_type(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		qr__page_type_set(page, rows[i].type);
+		qr__page_type_set(qr__frames(m->q), page, rows[i].type);
 		assert_int_equal(info_of(m, pfn).state, rows[i].state);
 	}
-	qr__page_type_set(page, QR_PT_INUSE);
-	qr__page_set(page, QR_PG_RESERVED | QR_PG_HWPOISON);
+	qr__page_type_set(qr__frames(m->q), page, QR_PT_INUSE);
+	qr__page_set(qr__frames(m->q), page, QR_PG_RESERVED | QR_PG_HWPOISON);
 	assert_int_equal(info_of(m, pfn).state, QR_FRAME_RESERVED);
 	assert_true(info_of(m, pfn).hwpoison);
 	qr__page_clear(page, QR_PG_RESERVED | QR_PG_HWPOISON);
@@ -139,11 +139,11 @@ static void test_lost_frame(void **state)
 
 	(void)state;
 	assert_int_equal(qr_split_page(m->q, page, 1), 0);
-	qr__page_type_set(page + 1, QR_PT_NONE);
+	qr__page_type_set(qr__frames(m->q), page + 1, QR_PT_NONE);
 	assert_int_equal(info_of(m, pfn).state, QR_FRAME_ALLOCATED);
 	assert_int_equal(info_of(m, pfn + 1).state, QR_FRAME_LEAKED);
 	assert_int_equal(info_of(m, pfn + 1).head, pfn + 1);
-	qr__page_type_set(page + 1, QR_PT_INUSE);
+	qr__page_type_set(qr__frames(m->q), page + 1, QR_PT_INUSE);
 	qr___free_pages(m->q, page, 0);
 	qr___free_pages(m->q, page + 1, 0);
 	test_machine_free(m);
