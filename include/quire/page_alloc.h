@@ -283,7 +283,8 @@ QR_API void qr_zone_pcp_enable(struct qr_zone *zone);
 /*
  * Let one CPU's cache hold as many pages as it has learned to elsewhere: for whoever rebuilds a
  * machine that has been running for a while, as a replay does.  The number is brought between the
- * cache's smallest and largest limit, and tuning goes on from there; no page is moved by the call.
+ * cache's smallest and largest limit, and tuning goes on from there, with no memory of what this
+ * CPU took and gave lately; no page is moved by the call.
  * Returns the limit that the cache has now, or QR_ENOENT: there is no such CPU.
  * Context: any.
  */

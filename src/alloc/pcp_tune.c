@@ -189,6 +189,9 @@ int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages)
 	max = qr__pcp_read(&pcp->high_max);
 	high = high < min ? min : high > max ? max : high;
 	qr__pcp_write(&pcp->high, high);
+	qr__pcp_write(&pcp->free_count, 0);
+	atomic_store_explicit(&pcp->alloc_factor, 0, memory_order_relaxed);
+	pcp->flags &= (uint8_t)~QR_PCPF_PREV_FREE_HIGH_ORDER;
 	qr__pcp_unlock(base, pcp, irqs);
 	return high;
 }

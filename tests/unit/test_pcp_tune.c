@@ -438,6 +438,29 @@ static void test_high_can_be_given(void **state)
 	end();
 }
 
+/* A row of frees that came before is no reason to give anything back after it. */
+static void test_high_that_is_given_forgets_habits(void **state)
+{
+	struct qr_page *pages[2], *single;
+
+	(void)state;
+	begin(1, 1 << 18);
+	pages[0] = qr_alloc_pages(m->q, QR_GFP_KERNEL, 2);
+	pages[1] = qr_alloc_pages(m->q, QR_GFP_KERNEL, 2);
+	fill(0, 500);
+	single = qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
+	qr___free_pages(m->q, pages[0], 2);
+	qr__pcp_write(&zone()->pcp->free_count, 2000);
+	assert_true(cache(0).free_count > 0);
+	qr_zone_pcp_high_set(zone(), 0, cache(0).high);
+	assert_int_equal(cache(0).free_count, 0);
+	assert_int_equal(cache(0).alloc_factor, 0);
+	assert_int_equal(zone()->pcp->flags & QR_PCPF_PREV_FREE_HIGH_ORDER, 0);
+	qr___free_pages(m->q, pages[1], 2);
+	qr___free_pages(m->q, single, 0);
+	end();
+}
+
 static void test_high_is_given_within_limits(void **state)
 {
 	struct qr_pcp_snapshot is;
@@ -542,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_decay_drains_what_exceeds_high),
 		cmocka_unit_test(test_decay_is_gentle_with_full_caches),
 		cmocka_unit_test(test_high_can_be_given),
+		cmocka_unit_test(test_high_that_is_given_forgets_habits),
 		cmocka_unit_test(test_high_is_given_within_limits),
 		cmocka_unit_test(test_the_tick_comes_by_itself),
 		cmocka_unit_test(test_remote_caches_expire),

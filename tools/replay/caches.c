@@ -29,6 +29,7 @@ struct guess {
 	struct replay_machine *m;
 	const struct state_zone *zone;
 	int64_t missing[STATE_MAX_CPUS];
+	int64_t missing_in_all; /* less than their sum, where a CPU drained another's cache */
 	unsigned cpu; /* whose cache is filled up at the moment */
 	unsigned nr_left; /* CPUs that were not served yet, this one included */
 	uint64_t room; /* of m->cached */
@@ -60,15 +61,16 @@ static void count_missing(struct guess *g)
 	const struct replay_machine *m = g->m;
 
 	for (unsigned cpu = 0; cpu < g->zone->nr_cpus; cpu++) {
-		uint64_t count = g->zone->cpu_count[cpu], high = g->zone->cpu_high[cpu];
-
-		g->missing[cpu] = (int64_t)(high && count > high ? high : count);
+		g->missing[cpu] = (int64_t)g->zone->cpu_count[cpu];
+		g->missing_in_all += g->missing[cpu];
 	}
 	for (uint64_t i = 0; i < m->nr_cached; i++) {
 		const struct replay_cached *c = &m->cached[i];
 
-		if (c->cpu < STATE_MAX_CPUS && in_zone(g->zone, c->pfn))
-			g->missing[c->cpu] -= INT64_C(1) << c->order;
+		if (c->cpu >= STATE_MAX_CPUS || !in_zone(g->zone, c->pfn))
+			continue;
+		g->missing[c->cpu] -= INT64_C(1) << c->order;
+		g->missing_in_all -= INT64_C(1) << c->order;
 	}
 }
 
@@ -79,7 +81,7 @@ static bool next_cpu(struct guess *g)
 		g->nr_left--;
 		g->cpu = (g->cpu + 1) % g->zone->nr_cpus;
 	}
-	return g->nr_left != 0;
+	return g->nr_left && g->missing_in_all > 0;
 }
 
 static bool fits_pass(const struct replay_machine *m, qr_pfn_t pfn, enum pass pass)
@@ -133,6 +135,7 @@ static int guess_block(struct guess *g, qr_pfn_t start, enum pass pass)
 		m->initial_order[pfn] = 1;
 		m->nr_cached_guessed++;
 		g->missing[g->cpu]--;
+		g->missing_in_all--;
 	}
 	return error;
 }

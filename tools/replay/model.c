@@ -405,17 +405,22 @@ static int set_tunables(struct model *model, const struct replay_config *rc)
 
 /* 5. Caches -------------------------------------------------------------------------------- */
 
+/* However full a cache gets, nothing leaves it while it is being filled. */
 static void cache_one(struct model *model, const struct replay_cached *c)
 {
-	if (model->frame[c->pfn] != c->pfn || model->order[c->pfn] != c->order)
+	const struct state_zone *zone = state_zone_of(&model->machine->before, c->pfn);
+	struct qr_zone *mine = zone ? qr_zone_at(model->q, zone->nid, zone->type) : NULL;
+
+	if (!mine || model->frame[c->pfn] != c->pfn || model->order[c->pfn] != c->order)
 		return;
 	model->cpu = c->cpu % model->nr_cpus;
 	model->frame[c->pfn] = MODEL_NONE;
+	qr_zone_pcp_high_set(mine, model->cpu, UINT32_MAX);
 	qr___free_pages(model->q, qr_pfn_to_page(model->q, c->pfn), c->order);
 }
 
 /* The caches had grown, or shrunk, with what the machine did before. */
-static void warm_caches(struct model *model)
+static void set_limits(struct model *model)
 {
 	const struct replay_machine *m = model->machine;
 
@@ -423,8 +428,9 @@ static void warm_caches(struct model *model)
 		const struct state_zone *zone = &m->before.zones[z];
 		struct qr_zone *mine = qr_zone_at(model->q, zone->nid, zone->type);
 
-		for (unsigned cpu = 0; mine && cpu < zone->nr_cpus && cpu < model->nr_cpus; cpu++)
-			qr_zone_pcp_high_set(mine, cpu, zone->cpu_high[cpu]);
+		for (unsigned cpu = 0; mine && cpu < model->nr_cpus; cpu++)
+			qr_zone_pcp_high_set(mine, cpu,
+					     cpu < zone->nr_cpus ? zone->cpu_high[cpu] : 0);
 	}
 }
 
@@ -433,7 +439,6 @@ static void fill_caches(struct model *model)
 {
 	const struct replay_machine *m = model->machine;
 
-	warm_caches(model);
 	for (uint64_t i = 0; i < m->nr_cached; i++) {
 		if (m->cached[i].heat == REPLAY_COLD)
 			cache_one(model, &m->cached[i]);
@@ -446,6 +451,7 @@ static void fill_caches(struct model *model)
 		if (m->cached[i].heat == REPLAY_WARM)
 			cache_one(model, &m->cached[i]);
 	}
+	set_limits(model);
 }
 
 /* All of it -------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
  *	an allocation of a frame that no event freed	it waited in that CPU's cache
  *	a drain of such a frame			likewise, at the cold end
  *
- * Frees and drains tell that even of frames which the snapshot has as free: something took them
- * between the snapshot and the first event.
+ * Frees tell that even of frames which the snapshot has as free: something took them between the
+ * snapshot and the first event.
  *
  * So one pass over the events comes before the replay.
  */
@@ -44,30 +44,31 @@ static void set_fate(struct scan *s, const struct trace_event *e, enum fate fate
 
 /*
  * No event has touched a frame of this block yet, so what it was goes back to the start.
- * *was_free: the snapshot has some of it free.
+ * *nr_free: frames of it that the snapshot has free.
  */
-static bool from_before(const struct scan *s, const struct trace_event *e, bool *was_free)
+static bool from_before(const struct scan *s, const struct trace_event *e, uint64_t *nr_free)
 {
-	*was_free = false;
+	*nr_free = 0;
 	for (uint64_t pfn = e->pfn; pfn < e->pfn + (UINT64_C(1) << e->order); pfn++) {
 		enum frame_class class = FRAME_CLASS(s->m->frames.class[pfn]);
 
 		if (s->fate[pfn] != FATE_UNTOUCHED || class == FRAME_ABSENT ||
 		    class == FRAME_RESERVED)
 			return false;
-		*was_free |= class == FRAME_FREE;
+		*nr_free += class == FRAME_FREE;
 	}
 	return true;
 }
 
 /* The block was in use at the first event, whatever the snapshot says. */
-static void note_in_use(struct scan *s, const struct trace_event *e, bool was_free)
+static void note_in_use(struct scan *s, const struct trace_event *e, uint64_t nr_free)
 {
 	struct replay_machine *m = s->m;
 
 	m->initial_order[e->pfn] = (uint8_t)(e->order + 1);
-	if (was_free)
+	if (nr_free)
 		m->initial_order[e->pfn] |= REPLAY_TAKEN_SINCE;
+	m->nr_taken_since += nr_free;
 }
 
 static int note_cached(struct scan *s, const struct trace_event *e)
@@ -92,28 +93,28 @@ static void count_pages(struct replay_machine *m, const struct trace_event *e)
 static int scan_event(struct scan *s, const struct trace_event *e)
 {
 	int error = 0;
-	bool known, was_free;
+	uint64_t nr_free;
+	bool known;
 
 	count_pages(s->m, e);
 	if (!block_inside(s->m, e) || e->kind > TRACE_DRAIN || e->kind == TRACE_EXTFRAG)
 		return 0;
-	known = from_before(s, e, &was_free);
+	known = from_before(s, e, &nr_free);
 	if (e->kind == TRACE_ALLOC) {
 		/* what the snapshot has as free may have been given out from there */
-		if (known && !was_free) {
+		if (known && !nr_free) {
 			error = note_cached(s, e);
-			note_in_use(s, e, false);
+			note_in_use(s, e, 0);
 		}
 		set_fate(s, e, FATE_IN_USE);
 	} else if (e->kind == TRACE_FREE) {
 		if (known)
-			note_in_use(s, e, was_free);
-		if (known && was_free)
-			s->m->nr_taken_since += UINT64_C(1) << e->order;
+			note_in_use(s, e, nr_free);
 		set_fate(s, e, FATE_FREE);
-	} else if (e->kind == TRACE_DRAIN && known) {
+	} else if (e->kind == TRACE_DRAIN && known && !nr_free) {
+		/* what was free may have come to the cache from there, and gone back unused */
 		error = note_cached(s, e);
-		note_in_use(s, e, was_free);
+		note_in_use(s, e, 0);
 		set_fate(s, e, FATE_FREE);
 	}
 	return error;

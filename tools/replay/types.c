@@ -26,6 +26,7 @@ struct block {
 	uint32_t evidence[NR_TYPES];
 	uint16_t nr_present, nr_free;
 	uint16_t free_blocks[QR_PAGEBLOCK_ORDER + 1]; /* that do not reach beyond it */
+	uint8_t free_order; /* of the free block it begins, if that is no less than a pageblock */
 	uint8_t type;
 	uint8_t told; /* a drain told its type: + 1 */
 };
@@ -183,42 +184,71 @@ static bool wholly_free(const struct block *b)
 	return b->nr_free == QR_PAGEBLOCK_NR_PAGES;
 }
 
-/* Give `type` to so many of this zone's MOVABLE pageblocks, to those that speak most for it. */
-static void give_type(struct fit *f, const struct state_zone *zone, unsigned type, bool free_ones,
+/* Wholly free neighbours are one free block, of one type. */
+static void join_free(struct fit *f)
+{
+	for (uint64_t n = 0; n < f->nr; n++) {
+		if (wholly_free(&f->blocks[n]))
+			f->blocks[n].free_order = QR_PAGEBLOCK_ORDER;
+	}
+	for (unsigned order = QR_PAGEBLOCK_ORDER; order + 1 < REPLAY_ORDERS; order++) {
+		uint64_t half = UINT64_C(1) << (order - QR_PAGEBLOCK_ORDER);
+
+		for (uint64_t n = 0; n + half < f->nr; n += 2 * half) {
+			if (f->blocks[n].free_order != order ||
+			    f->blocks[n + half].free_order != order)
+				continue;
+			f->blocks[n].free_order = (uint8_t)(order + 1);
+			f->blocks[n + half].free_order = 0;
+		}
+	}
+}
+
+/*
+ * Give `type` to so many of this zone's MOVABLE pageblocks, to those that speak most for it.  With
+ * an order, they are the free blocks of that order, each with all its pageblocks; with 0, those
+ * pageblocks that have something in them.
+ */
+static void give_type(struct fit *f, const struct state_zone *zone, unsigned type, unsigned order,
 		      uint64_t wanted, struct candidate *all)
 {
-	uint64_t nr = 0;
+	uint64_t nr_each = order ? UINT64_C(1) << (order - QR_PAGEBLOCK_ORDER) : 1, nr = 0;
 
 	for (uint64_t n = 0; n < f->nr; n++) {
 		struct block *b = &f->blocks[n];
 
 		if (zone_has(zone, n) && b->nr_present && b->type == QR_MIGRATE_MOVABLE &&
-		    wholly_free(b) == free_ones)
+		    (order ? b->free_order == order : !wholly_free(b)))
 			all[nr++] = (struct candidate){.n = n, .leaning = leaning(b, type)};
 	}
 	qsort(all, nr, sizeof(*all), by_leaning);
 	for (uint64_t i = 0; i < nr && i < wanted; i++) {
-		f->blocks[all[i].n].type = (uint8_t)type;
+		for (uint64_t n = all[i].n; n < all[i].n + nr_each; n++)
+			f->blocks[n].type = (uint8_t)type;
 		if (all[i].leaning < 0)
 			f->m->type_mismatch++;
 	}
 }
 
 /*
- * How many pageblocks of a type were wholly free is recorded: what fills the free lists of orders
- * 9 and up.  The others of that type had something in them.
+ * How many pageblocks of a type were wholly free is recorded: they fill its free lists of orders 9
+ * and up.  The others of that type had something in them.
  */
 static void give_recorded(struct fit *f, const struct state_zone *zone, unsigned type,
 			  struct candidate *all)
 {
-	uint64_t wanted = zone->pageblocks[type], nr_free = 0;
+	uint64_t wanted = zone->pageblocks[type];
 
-	for (unsigned o = QR_PAGEBLOCK_ORDER; o < REPLAY_ORDERS; o++)
-		nr_free += zone->type_blocks[type][o] << (o - QR_PAGEBLOCK_ORDER);
-	if (nr_free > wanted)
-		nr_free = wanted;
-	give_type(f, zone, type, true, nr_free, all);
-	give_type(f, zone, type, false, wanted - nr_free, all);
+	for (unsigned o = QR_PAGEBLOCK_ORDER; o < REPLAY_ORDERS; o++) {
+		uint64_t each = UINT64_C(1) << (o - QR_PAGEBLOCK_ORDER);
+		uint64_t nr = zone->type_blocks[type][o];
+
+		if (nr > wanted / each)
+			nr = wanted / each;
+		give_type(f, zone, type, o, nr, all);
+		wanted -= nr * each;
+	}
+	give_type(f, zone, type, 0, wanted, all);
 }
 
 /* Distance between the recorded free blocks of a type and those its pageblocks hold. */
@@ -334,6 +364,7 @@ int replay_fit_types(struct replay_machine *m)
 	for (uint64_t n = 0; n < f.nr; n++)
 		f.blocks[n].type = QR_MIGRATE_MOVABLE;
 	weigh_contents(&f);
+	join_free(&f);
 	error = weigh_events(&f);
 	if (!error)
 		error = fit_zones(&f);
