@@ -13,18 +13,22 @@ static json_t *pair(uint64_t model, uint64_t machine, bool known)
 	return object;
 }
 
-static json_t *orders(const struct replay_result *r, bool known)
+static json_t *orders(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *rows = json_array();
 
 	for (unsigned z = 0; z < r->nr_zones; z++) {
 		for (unsigned o = 0; o < REPLAY_ORDERS; o++) {
 			json_t *row = pair(r->zones[z].model_blocks[o],
-					   r->zones[z].machine_blocks[o], known);
+					   r->zones[z].machine_blocks[o], m->has_after);
+			uint64_t frames = r->zones[z].frames_blocks[o];
 
 			json_put(row, "node", json_integer(r->zones[z].nid));
 			json_put_text(row, "zone", qr_zone_type_name(r->zones[z].type));
 			json_put_number(row, "order", o);
+			json_put(row, "kpageflags",
+				 m->has_frames_after ? json_integer((json_int_t)frames)
+						     : json_null());
 			json_array_append_new(rows, row);
 		}
 	}
@@ -73,7 +77,7 @@ static json_t *end(const struct replay_machine *m, const struct replay_result *r
 		 pair(r->free_pages.model, r->free_pages.machine, m->has_after));
 	json_put(object, "free_2m", pair(r->free_2m.model, r->free_2m.machine, m->has_after));
 	json_put(object, "pcp_pages", pair(r->pcp_pages.model, r->pcp_pages.machine, m->has_after));
-	json_put(object, "orders", orders(r, m->has_after));
+	json_put(object, "orders", orders(m, r));
 	json_put(object, "zones", zones(r, m->has_after));
 	return object;
 }

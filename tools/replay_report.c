@@ -229,7 +229,7 @@ static void order_fit(struct order_table *table, const uint64_t *numbers)
 
 static void order_row(const struct order_table *table, const char *name, const uint64_t *numbers)
 {
-	printf("  %-11s", name);
+	printf("  %-12s", name);
 	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
 		printf(" %*" PRIu64, table->width[o], numbers ? numbers[o] : (uint64_t)o);
 	putchar('\n');
@@ -245,6 +245,9 @@ static void zone_orders(const struct replay_machine *m, const struct replay_zone
 	order_row(table, "  model", end->model_blocks);
 	if (m->has_after)
 		order_row(table, "  machine", end->machine_blocks);
+	if (m->has_frames_after &&
+	    memcmp(end->frames_blocks, end->machine_blocks, sizeof(end->frames_blocks)) != 0)
+		order_row(table, "  kpageflags", end->frames_blocks);
 	printf("    fragmentation index %.3f, unusable index %.3f, of order %u in the model\n",
 	       end->fragindex / 1000.0, end->unusable / 1000.0, QR_PAGEBLOCK_ORDER);
 }
@@ -258,6 +261,7 @@ static void orders_table(const struct replay_machine *m, const struct replay_res
 	for (unsigned z = 0; z < r->nr_zones; z++) {
 		order_fit(&table, r->zones[z].model_blocks);
 		order_fit(&table, r->zones[z].machine_blocks);
+		order_fit(&table, r->zones[z].frames_blocks);
 	}
 	for (unsigned z = 0; z < r->nr_zones; z++)
 		zone_orders(m, &r->zones[z], &table);

@@ -26,6 +26,7 @@ from traces import (
     USER_PAGE,
     alloc,
     balanced,
+    event,
     free,
     pagetypeinfo,
     with_file,
@@ -200,6 +201,7 @@ class Replaying(TraceTest):
         self.assertEqual([row["order"] for row in rows], list(range(11)))
         self.assertEqual({row["zone"] for row in rows}, {"Normal"})
         self.assertEqual([row["machine"] for row in rows], [0] * 9 + [1, 3])
+        self.assertEqual([row["kpageflags"] for row in rows], [0] * 9 + [1, 3])
         self.assertEqual(sum(row["model"] << row["order"] for row in rows), document["end"]["free_pages"]["model"])
         times = [sample["time"] for sample in document["series"]]
         self.assertEqual((times[0], times), (0, sorted(times)))
@@ -243,6 +245,18 @@ class Replaying(TraceTest):
         self.assertEqual(document["start"]["free_pages"]["model"], NR_FRAMES - NR_USED - 1 - 512)
         end = document["end"]
         self.assertEqual(end["free_pages"]["model"] + end["pcp_pages"]["model"], NR_FRAMES - NR_USED)
+
+    def test_machine_by_kpageflags(self):
+        """Free frames 512..4095 but for a few: the blocks that alignment allows."""
+        flags = [USER_PAGE] * NR_USED + [FREE_PAGE] * (NR_FRAMES - NR_USED)
+        for pfn in (513, 2048, NR_FRAMES - 1):
+            flags[pfn] = USER_PAGE
+        self.machine(balanced(), kpageflags_after=struct.pack(f"<{NR_FRAMES}Q", *flags))
+        rows = self.replay()["end"]["orders"]
+        # 512; 514.., 1024..2047, 2049.. without its first, 3072.. without its last
+        self.assertEqual([row["kpageflags"] for row in rows], [1 + 0 + 1 + 1, 1 + 1 + 1, 3, 3, 3, 3, 3, 3, 3, 2, 1])
+        self.assertEqual([row["machine"] for row in rows], [0] * 9 + [1, 3])
+        self.assertIn("kpageflags", self.good("replay", "--quiet", self.path))
 
     def test_caches_start_as_large_and_full_as_they_were(self):
         unknown = [USER_PAGE] * (NR_USED - 100) + [0] * 100 + [FREE_PAGE] * (NR_FRAMES - NR_USED)

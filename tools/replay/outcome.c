@@ -82,6 +82,40 @@ static void zone_machine_end(const struct replay_machine *m, struct replay_zone_
 	memcpy(end->machine_types, zone->pageblocks, sizeof(end->machine_types));
 }
 
+/* A run of free frames is what the buddy system made of it: blocks as large as alignment allows. */
+static void count_run(uint64_t *blocks, qr_pfn_t start, qr_pfn_t end)
+{
+	while (start < end) {
+		unsigned order = 0;
+
+		while (order + 1 < REPLAY_ORDERS && !(start >> order & 1) &&
+		       (UINT64_C(2) << order) <= end - start)
+			order++;
+		blocks[order]++;
+		start += UINT64_C(1) << order;
+	}
+}
+
+static void zone_frames_end(const struct replay_machine *m, struct replay_zone_end *end)
+{
+	const struct state_zone *zone = state_zone(&m->before, end->nid, end->type);
+	qr_pfn_t pfn, stop, free_from;
+
+	if (!m->has_frames_after || !zone)
+		return;
+	stop = zone->start_pfn + zone->spanned;
+	if (stop > m->frames_after.nr)
+		stop = m->frames_after.nr;
+	for (pfn = free_from = zone->start_pfn; pfn < stop; pfn++) {
+		if (FRAME_CLASS(m->frames_after.class[pfn]) == FRAME_FREE)
+			continue;
+		count_run(end->frames_blocks, free_from, pfn);
+		free_from = pfn + 1;
+	}
+	if (pfn == stop)
+		count_run(end->frames_blocks, free_from, stop);
+}
+
 static void zone_model_end(struct model *model, struct replay_zone_end *end)
 {
 	struct qr_zone_snapshot snap;
@@ -106,6 +140,7 @@ int replay_outcome(const struct replay_machine *m, struct model *model, struct r
 
 		zone_model_end(model, end);
 		zone_machine_end(m, end);
+		zone_frames_end(m, end);
 		r->free_pages.model += end->model_free;
 		r->free_pages.machine += end->machine_free;
 		r->free_2m.model += end->model_2m;

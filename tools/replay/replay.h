@@ -132,6 +132,7 @@ struct replay_zone_end {
 	uint64_t model_2m, machine_2m;
 	uint64_t start_2m;
 	uint64_t model_blocks[REPLAY_ORDERS], machine_blocks[REPLAY_ORDERS];
+	uint64_t frames_blocks[REPLAY_ORDERS]; /* the machine's by kpageflags, a moment later */
 	uint64_t start_blocks[REPLAY_ORDERS]; /* the model's */
 	uint64_t model_types[QR_MIGRATE_TYPES], machine_types[QR_MIGRATE_TYPES];
 	int fragindex, unusable; /* of order 9, the model's; thousandths */
