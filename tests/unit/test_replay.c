@@ -3,10 +3,10 @@
  * test_replay.c - a machine whose end is known to the page: the library itself
  *
  * An instance is the machine.  Its trace points are the recorder, its views are the files under
- * /proc; what came of it is written as a recording, and replayed.  A replay that starts from an empty
- * machine has to do just what the machine did: the same frames, the same fallbacks, drains and free
- * blocks.  One that starts in the middle cannot know the order of the free lists, but it has to
- * account for every page.
+ * /proc; what came of it is written as a recording, and replayed.  A replay that starts from an
+ * empty machine has to do just what the machine did: the same frames, the same fallbacks, drains
+ * and free blocks.  One that starts in the middle cannot know the order of the free lists, but it
+ * has to account for every page.
  */
 #include "support.h"
 
@@ -118,7 +118,7 @@ static void machine_begin(void)
 	memset(&m, 0, sizeof(m));
 	m.now = SECOND;
 	m.run_by = UINT64_MAX;
-	snprintf(m.path, sizeof(m.path), "/tmp/quire-replay-%ld.qtrace", (long)getpid());
+	snprintf(m.path, sizeof(m.path), P_tmpdir "/quire-replay-%ld.qtrace", (long)getpid());
 	assert_int_equal(qr_metadata_size(&config, &m.size, &why), 0);
 	m.memory = mmap(NULL, m.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(m.memory != MAP_FAILED);
@@ -442,7 +442,7 @@ static void test_from_the_middle(void **state)
 	record_events(false);
 	record_end();
 	replay();
-	/* a cache that held more than its limit, by a huge page, cannot be filled like that again */
+	/* a cache that held more than its limit, by a huge page, cannot be filled like that */
 	if (!replay_limits(&recorded, &result).no_room)
 		assert_same_start();
 	assert_int_equal(b->between, 0);
