@@ -140,6 +140,21 @@ class Bundled(PictureTest):
         self.assertIn("420 423 events in 13.6 s", text)
         self.assertIn("6.18.44", text)
 
+    def test_page_keeps_the_books(self):
+        text = self.made.text
+        for one in self.report["runs"]:
+            difference = one["end"]["free_pages"]["model"] - one["end"]["free_pages"]["machine"]
+            self.assertIn(("+" if difference > 0 else "\u2212") + grouped(abs(difference)), text)
+        self.assertIn("recorder\u2019s buffers held 256 MiB", text)
+
+    def test_zones_that_are_exact_are_folded_up(self):
+        rows = {}
+        for row in self.report["runs"][0]["end"]["orders"] + self.report["runs"][1]["end"]["orders"]:
+            rows.setdefault(row["zone"], []).append(row["model"] == row["machine"])
+        self.assertEqual({all(same) for same in rows.values()}, {True, False})
+        for zone, same in rows.items():
+            self.assertEqual(bool(re.search(rf"node 0 {zone}, [\d.]+ [MG]iB: exact in every size", self.made.text)), all(same), zone)
+
     def test_data_of_curves(self):
         for drawn, told in zip(self.made.data["runs"], self.report["runs"], strict=True):
             self.assertEqual(drawn["label"], told["label"])

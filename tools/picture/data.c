@@ -130,7 +130,7 @@ static char *pack_map(const struct picture *p, const struct cells *c,
 		}
 	}
 	if (planes && packed &&
-	    compress2(packed, &packed_size, planes, nr * NR_PLANES, Z_BEST_COMPRESSION) == Z_OK)
+	    compress2(packed, &packed_size, planes, nr * NR_PLANES, Z_DEFAULT_COMPRESSION) == Z_OK)
 		text = base64(packed, packed_size);
 	free(planes);
 	free(packed);

@@ -141,18 +141,22 @@ struct label label_zone(int nid, enum qr_zone_type type)
 struct label label_cut(const char *text, size_t columns)
 {
 	struct label label;
-	size_t length = strlen(text);
+	size_t length = strlen(text), head, tail;
 
 	if (columns > sizeof(label.text) - 4)
 		columns = sizeof(label.text) - 4;
-	if (length <= columns) {
-		snprintf(label.text, sizeof(label.text), "%s", text);
+	if (length <= columns || columns < 8) {
+		snprintf(label.text, sizeof(label.text), "%.*s", (int)sizeof(label.text) - 1, text);
 		return label;
 	}
+	head = columns / 3;
+	tail = length - (columns - head - 1);
 	/* not in the middle of a character */
-	while (columns > 1 && ((unsigned char)text[columns - 1] & 0xc0) == 0x80)
-		columns--;
-	snprintf(label.text, sizeof(label.text), "%.*s\u2026", (int)columns - 1, text);
+	while (head && ((unsigned char)text[head] & 0xc0) == 0x80)
+		head--;
+	while (tail < length && ((unsigned char)text[tail] & 0xc0) == 0x80)
+		tail++;
+	snprintf(label.text, sizeof(label.text), "%.*s\u2026%s", (int)head, text, text + tail);
 	return label;
 }
 
@@ -347,7 +351,7 @@ void legend_entry(struct legend *l, const char *name)
 void legend_name(struct legend *l, const char *name)
 {
 	put_label(l->d, l->x + LEGEND_SAMPLE + 6, l->y + 4, "name", "start", name);
-	l->x += LEGEND_SAMPLE + 24 + text_width(name);
+	l->x += LEGEND_SAMPLE + 18 + text_width(name);
 }
 
 double legend_end(const struct legend *l)

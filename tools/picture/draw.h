@@ -44,7 +44,7 @@ struct label label_pageblock(void); /* "2 MiB" */
 struct label label_order(unsigned order); /* "order 3, 32 KiB" */
 struct label label_off(uint64_t model, uint64_t machine); /* "+2.8 %"; "exact" */
 struct label label_zone(int nid, enum qr_zone_type type); /* "node 0 Normal" */
-/* A name cut to so many columns. */
+/* A name cut to so many columns, in its middle: names often differ in their ends. */
 struct label label_cut(const char *text, size_t columns);
 
 /* Series ------------------------------------------------------------------------------------- */

@@ -15,11 +15,10 @@ enum { WIDE = 860, NARROW = 358, PADDING = 28, HEAD = 64 };
 const struct figure figures[] = {
 	{
 		"huge",
-		"Free 2 MiB blocks over time",
+		"Free @ blocks over time",
 		"free 2 MiB blocks over time, with the machine's own at both ends",
 		"A huge page can be had for each of them. The machine's own course is not "
-		"recorded, only where it began and ended. The vertical axis does not begin at "
-		"zero.",
+		"recorded, only where it began and ended.",
 		draw_huge,
 	},
 	{
@@ -35,7 +34,7 @@ const struct figure figures[] = {
 		"free",
 		"Free memory over time",
 		"free memory over time, without what is in per-CPU caches",
-		"Without what waits in per-CPU caches. The vertical axis does not begin at zero.",
+		"Without what waits in per-CPU caches.",
 		draw_free,
 	},
 	{
@@ -71,6 +70,19 @@ const char *const picture_figures[] = {"huge", "orders", "free", "cached", "bloc
 const char *picture_figure_text(unsigned figure)
 {
 	return figures[figure].text;
+}
+
+struct label figure_title(const struct figure *f)
+{
+	int before = (int)strcspn(f->title, "@");
+	struct label title;
+
+	if (!f->title[before])
+		snprintf(title.text, sizeof(title.text), "%s", f->title);
+	else
+		snprintf(title.text, sizeof(title.text), "%.*s%.20s%s", before, f->title,
+			 label_pageblock().text, f->title + before + 1);
+	return title;
 }
 
 const struct figure *figure_find(const char *name)
@@ -116,7 +128,7 @@ static void put_shape(FILE *out, const struct figure *f, const struct picture *p
 		narrow ? NARROW : WIDE);
 	put_number(out, height + 4);
 	fputs("\" role=\"img\" aria-label=\"", out);
-	put_text(out, f->title);
+	put_text(out, figure_title(f).text);
 	fputs("\">\n", out);
 	if (text)
 		fputs(text, out);
@@ -159,12 +171,12 @@ void figure_put_alone(FILE *out, const struct figure *f, const struct picture *p
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
 		"viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
 		all_width, all_height, all_width, all_height);
-	put_text(out, f->title);
+	put_text(out, figure_title(f).text);
 	fputs("</title>\n", out);
 	put_style(out);
 	put_box(&head, "paper", &(struct box){0, 0, all_width, all_height});
 	fprintf(out, "<g transform=\"translate(%d 0)\">\n", PADDING);
-	put_label(&head, 0, 34, "title", "start", f->title);
+	put_label(&head, 0, 34, "title", "start", figure_title(f).text);
 	put_label(&head, WIDE, 34, "axis-name", "end", label_cut(p->file, 60).text);
 	fprintf(out, "<g transform=\"translate(0 %d)\">\n%s</g>\n</g>\n</svg>\n", HEAD - 8,
 		text ? text : "");

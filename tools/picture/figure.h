@@ -9,7 +9,7 @@
 
 struct figure {
 	const char *name; /* for --figure, and its anchor on the page */
-	const char *title;
+	const char *title; /* @ stands for the size of a pageblock */
 	const char *text; /* what it shows: a line of --help */
 	const char *how; /* how to read it: a sentence or two below it */
 	/* Draws the figure from y = 0 downwards; returns its height. */
@@ -19,6 +19,7 @@ struct figure {
 extern const struct figure figures[];
 extern const unsigned nr_figures;
 
+struct label figure_title(const struct figure *f);
 const struct figure *figure_find(const char *name);
 
 /* The rules that figures need, with var(--NAME) for colours. */

@@ -109,13 +109,13 @@ static double blocks_legend(const struct drawing *d)
 double draw_blocks(const struct drawing *d)
 {
 	double y = blocks_legend(d) + 12;
-	double left = d->narrow ? 0 : 210;
+	double left = d->narrow ? 0 : 250;
 
 	for (unsigned i = 0; i < cells_nr_maps(d->p); i++) {
 		uint64_t nr[NR_CLASSES], all = count(d->p, i, nr);
 		struct box bar = {left, y, d->width - left, BAR_HEIGHT};
 		char name[160];
-		struct label label = label_cut(cells_map_name(d->p, i, name), d->narrow ? 44 : 29);
+		struct label label = label_cut(cells_map_name(d->p, i, name), d->narrow ? 44 : 33);
 
 		if (d->narrow) {
 			put_label(d, 0, y + 11, "name", "start", label.text);

@@ -85,7 +85,7 @@ static struct scale lines_scale(const struct drawing *d, const struct measure *m
 	if (!m->page_bytes)
 		return scale_round(low, high, one, 5, true);
 	return scale_round(low * m->page_bytes, high * m->page_bytes,
-			   unit_bytes(high * m->page_bytes), 5, false);
+			   unit_bytes(fmax(high * m->page_bytes, 1 << 20)), 5, false);
 }
 
 static double value_place(const struct measure *m, const struct scale *s, const struct box *plot,
@@ -199,9 +199,11 @@ static double draw_lines(const struct drawing *d, const struct measure *m, const
 	struct box plot = plot_box(d, lines_legend(d, m) + 10);
 	struct scale values = lines_scale(d, m);
 	double span = series_span(d->p);
+	char name[80];
 	struct scale time = scale_of(0, span, unit_time(span), d->narrow ? 4 : 8, false);
 
-	put_label(d, 0, plot.y - 10, "axis-name", "start", axis);
+	snprintf(name, sizeof(name), "%.60s%s", axis, values.low > 0 ? ", not from zero" : "");
+	put_label(d, 0, plot.y - 10, "axis-name", "start", name);
 	axis_values(d, &plot, &values);
 	axis_time(d, &plot, &time);
 	put_label(d, plot.x + plot.width, plot.y + plot.height + 34, "axis-name", "end",

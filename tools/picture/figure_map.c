@@ -142,13 +142,13 @@ static bool put_segment(const struct map *m, const struct cells_segment *s,
 	return true;
 }
 
-static void put_map(const struct map *m, unsigned which, double x, double y)
+static void put_map(const struct map *m, unsigned which, double x, double y, double width)
 {
 	const struct replay_block *map = cells_map(m->d->p, which);
 	char name[160];
 
 	put_label(m->d, x, y + 12, "panel", "start",
-		  label_cut(cells_map_name(m->d->p, which, name), 40).text);
+		  label_cut(cells_map_name(m->d->p, which, name), (size_t)(width / 7.6)).text);
 	y += 24;
 	for (unsigned i = 0; i < m->cells.nr; i++) {
 		const struct cells_segment *s = &m->cells.segments[i];
@@ -197,7 +197,7 @@ double draw_map(const struct drawing *d)
 	m.cell = width * m.shrink / m.cells.columns;
 	height = 24 + m.cells.nr * (ZONE_LINE + 2.0) + (double)map_rows(&m) * m.cell + 16;
 	for (unsigned i = 0; i < nr; i++)
-		put_map(&m, i, i % abreast * (width + PANEL_GAP), y + i / abreast * height);
+		put_map(&m, i, i % abreast * (width + PANEL_GAP), y + i / abreast * height, width);
 	cells_free(&m.cells);
 	return y + (nr + abreast - 1) / abreast * height;
 }

@@ -100,6 +100,21 @@ static void put_version(FILE *out, const struct picture *p)
 	put_text(out, qr_version());
 }
 
+/* Why the curves do not begin where the machine's snapshot does. */
+static void put_recorder(FILE *out, const struct picture *p)
+{
+	const struct replay_result *r = &p->runs[0];
+
+	if (!r->recorder_pages)
+		return;
+	fputs(" While the events ran, the recorder\xe2\x80\x99s buffers held ", out);
+	put_text(out, label_bytes((double)r->recorder_pages * (1u << QR_PAGE_SHIFT)).text);
+	fputs(" of the machine\xe2\x80\x99s memory, and so they do in the model. Its own "
+	      "state was saved before they were there, and again when they were gone: so the "
+	      "curves begin below the machine\xe2\x80\x99s mark, and rise at the end.",
+	      out);
+}
+
 static void put_size(FILE *out, const struct picture *p)
 {
 	(void)p;
@@ -124,21 +139,23 @@ static const struct {
 	const char *name;
 	void (*put)(FILE *out, const struct picture *p);
 } gaps[] = {
-	{"title", put_title},       {"machine", put_machine},   {"answer", put_answer},
-	{"compare", put_compare},   {"mismatch", put_mismatch}, {"traffic", put_traffic},
-	{"pressure", put_pressure}, {"unplaced", put_unplaced}, {"limits", put_limits},
-	{"settings", put_settings}, {"version", put_version},   {"size", put_size},
-	{"style", put_style},       {"script", put_script},
+	{"title", put_title},     {"machine", put_machine},   {"answer", put_answer},
+	{"compare", put_compare}, {"books", put_books},       {"mismatch", put_mismatch},
+	{"traffic", put_traffic}, {"pressure", put_pressure}, {"unplaced", put_unplaced},
+	{"limits", put_limits},   {"settings", put_settings}, {"version", put_version},
+	{"size", put_size},       {"style", put_style},       {"script", put_script},
 };
 
 static void section_put(FILE *out, const struct figure *f, const struct picture *p)
 {
 	fprintf(out, "<section id=\"%s\">\n<h2>", f->name);
-	put_text(out, f->title);
+	put_text(out, figure_title(f).text);
 	fputs("</h2>\n<figure>\n", out);
 	figure_put(out, f, p);
 	fputs("<figcaption>", out);
 	put_text(out, f->how);
+	if (f->draw == draw_huge)
+		put_recorder(out, p);
 	fputs("</figcaption>\n</figure>\n</section>\n", out);
 }
 

@@ -17,6 +17,7 @@ void put_compare(FILE *out, const struct picture *p);
 void put_mismatch(FILE *out, const struct picture *p);
 void put_traffic(FILE *out, const struct picture *p);
 void put_pressure(FILE *out, const struct picture *p);
+void put_books(FILE *out, const struct picture *p);
 void put_unplaced(FILE *out, const struct picture *p);
 void put_limits(FILE *out, const struct picture *p);
 void put_settings(FILE *out, const struct picture *p);

@@ -77,6 +77,7 @@ function tipShow(x, y, title, rows) {
 			cell.append(text);
 		}
 	}
+	table.className = rows.every((row) => row[1].length < 12) ? "short" : "";
 	tip.replaceChildren(element("b", title), table);
 	tip.hidden = false;
 
@@ -231,7 +232,7 @@ class Plot {
 
 // Maps ---------------------------------------------------------------------------------------
 
-const NO_MEMORY = 255, RESERVED = 254, FREE = 0.14, LEAST = 0.36, LABEL = 17, DETAIL = 9, LETTERS = 20, MOST = 64;
+const NO_MEMORY = 255, RESERVED = 254, FREE = 0.14, LEAST = 0.36, LABEL = 17, DETAIL = 9, LETTERS = 20, MOST = 44;
 
 async function unpack(text) {
 	const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -287,7 +288,7 @@ class PageblockMap {
 	draw() {
 		const {atlas, context: c} = this, {columns, view} = atlas;
 		const ratio = devicePixelRatio || 1, width = this.canvas.clientWidth;
-		const height = Math.round(atlas.height * width / columns);
+		const height = Math.round(atlas.canvasHeight);
 		const cell = width / columns * view.scale;
 
 		if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
@@ -408,7 +409,7 @@ class Atlas {
 		for (const map of this.maps) {
 			const box = element("div");
 
-			box.append(element("h3", map.name), map.canvas);
+			box.append(element("h3", map.name.replace(/[_=]/g, "$&\u200b")), map.canvas);
 			this.grid.append(box);
 			this.listen(map);
 		}
@@ -458,9 +459,17 @@ class Atlas {
 		this.layout();
 	}
 
-	/* Between segments there is room for a label, in cells of the unzoomed map. */
 	layout() {
-		const cell = this.maps[0].canvas.clientWidth / this.columns, room = LABEL / (cell || 1);
+		const cell = this.maps[0].canvas.clientWidth / this.columns || 1;
+
+		this.canvasHeight = this.rows * cell + this.map.segments.length * LABEL + 1;
+		this.place();
+		this.draw();
+	}
+
+	/* Where segments lie, in cells: above each there is room for a label, which does not grow with them. */
+	place() {
+		const room = LABEL / this.cellSize();
 		let y = 0;
 
 		this.segments = this.map.segments.map((segment) => {
@@ -470,41 +479,43 @@ class Atlas {
 			y += segment.rows;
 			return placed;
 		});
-		this.height = y + 1 / (cell || 1);
-		this.draw();
+		this.height = y + 1 / this.cellSize();
 	}
 
 	draw() {
 		const {view} = this;
 
 		view.x = Math.max(0, Math.min(view.x, this.columns * (1 - 1 / view.scale)));
-		view.y = Math.max(0, Math.min(view.y, this.height * (1 - 1 / view.scale)));
+		view.y = Math.max(0, Math.min(view.y, this.height - this.canvasHeight / this.cellSize()));
 		for (const map of this.maps) {
 			map.canvas.classList.toggle("zoomed", view.scale > 1);
 			map.draw();
 		}
 	}
 
-	cellSize(canvas) {
-		return canvas.clientWidth / this.columns * this.view.scale;
+	cellSize() {
+		return (this.maps[0].canvas.clientWidth / this.columns || 1) * this.view.scale;
 	}
 
 	/* factor 0: the whole map.  What is at px, py of the canvas stays there. */
 	zoom(factor, px, py) {
-		const canvas = this.maps[0].canvas, before = this.cellSize(canvas), {view} = this;
-		const most = Math.max(1, MOST / (canvas.clientWidth / this.columns));
+		const {canvas} = this.maps[0], before = this.cellSize(), {view} = this;
 		const x = px ?? canvas.clientWidth / 2, y = py ?? canvas.clientHeight / 2;
+		const row = y / before + view.y;
+		const i = Math.max(0, this.segments.findIndex((s) => row < s.y + s.rows));
+		const inside = row - this.segments[i].y;
 
-		view.scale = factor ? Math.max(1, Math.min(most, view.scale * factor)) : 1;
-		const after = this.cellSize(canvas);
+		view.scale = factor ? Math.max(1, Math.min(Math.max(1, MOST * view.scale / before), view.scale * factor)) : 1;
+		this.place();
+		const after = this.cellSize();
 
 		view.x += x / before - x / after;
-		view.y += y / before - y / after;
+		view.y = this.segments[i].y + (inside < 0 ? inside * before / after : inside) - y / after;
 		this.draw();
 	}
 
-	at(canvas, px, py) {
-		const cell = this.cellSize(canvas), column = Math.floor(px / cell + this.view.x), y = py / cell + this.view.y;
+	at(px, py) {
+		const cell = this.cellSize(), column = Math.floor(px / cell + this.view.x), y = py / cell + this.view.y;
 		const segment = this.segments.find((s) => y >= s.y && y < s.y + s.rows);
 
 		return segment && column >= 0 && column < this.columns ? {segment, row: Math.floor(y - segment.y), column} : null;
@@ -554,9 +565,9 @@ class Atlas {
 			this.pointers.set(e.pointerId, place(e));
 			if (this.view.scale > 1)
 				canvas.setPointerCapture(e.pointerId);
-			this.choose(this.at(canvas, ...place(e)), e.clientX, e.clientY);
+			this.choose(this.at(...place(e)), e.clientX, e.clientY);
 		});
-		canvas.addEventListener("pointermove", (e) => this.moved(canvas, e, place(e)));
+		canvas.addEventListener("pointermove", (e) => this.moved(e, place(e)));
 		canvas.addEventListener("pointerup", release);
 		canvas.addEventListener("pointercancel", release);
 		canvas.addEventListener("pointerleave", (e) => {
@@ -574,8 +585,8 @@ class Atlas {
 		canvas.addEventListener("keydown", (e) => this.key(canvas, e));
 	}
 
-	moved(canvas, e, [x, y]) {
-		const held = this.pointers.get(e.pointerId), cell = this.cellSize(canvas);
+	moved(e, [x, y]) {
+		const held = this.pointers.get(e.pointerId), cell = this.cellSize();
 
 		if (held && this.pointers.size === 2) {
 			const [other] = [...this.pointers].filter(([id]) => id !== e.pointerId).map(([, at]) => at);
@@ -592,7 +603,7 @@ class Atlas {
 			this.view.y -= (y - held[1]) / cell;
 			this.pointers.set(e.pointerId, [x, y]);
 		}
-		this.choose(this.at(canvas, x, y), e.clientX, e.clientY);
+		this.choose(this.at(x, y), e.clientX, e.clientY);
 	}
 
 	key(canvas, e) {
@@ -623,13 +634,13 @@ class Atlas {
 	/* The chosen cell, brought into view. */
 	follow(canvas, chosen) {
 		const {view} = this, y = chosen.segment.y + chosen.row, box = canvas.getBoundingClientRect();
-		const wide = this.columns / view.scale, high = this.height / view.scale;
+		const wide = this.columns / view.scale, high = this.canvasHeight / this.cellSize();
 
 		view.x = Math.min(Math.max(view.x, chosen.column + 1 - wide), chosen.column);
 		view.y = Math.min(Math.max(view.y, y + 1 - high), y);
 		this.chosen = chosen;
 		this.draw();
-		const cell = this.cellSize(canvas);
+		const cell = this.cellSize();
 
 		this.tell(box.left + (chosen.column + 1 - view.x) * cell, box.top + (y + 1 - view.y) * cell);
 	}

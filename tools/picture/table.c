@@ -22,8 +22,7 @@ void table_end(FILE *out)
 	fputs("</tbody></table></div>\n", out);
 }
 
-void table_head_runs(FILE *out, const struct picture *p, const char *rows, bool machine,
-		     unsigned columns_each)
+void table_head_runs(FILE *out, const struct picture *p, const char *rows, bool machine)
 {
 	fputs("<thead><tr><th scope=\"col\">", out);
 	put_text(out, rows);
@@ -31,10 +30,7 @@ void table_head_runs(FILE *out, const struct picture *p, const char *rows, bool 
 	if (machine)
 		fputs("<th scope=\"col\">machine</th>", out);
 	for (unsigned n = 0; n < p->nr_runs; n++) {
-		if (columns_each > 1)
-			fprintf(out, "<th scope=\"colgroup\" colspan=\"%u\">", columns_each);
-		else
-			fputs("<th scope=\"col\">", out);
+		fputs("<th scope=\"col\">", out);
 		put_text(out, replay_label(&p->runs[n]).text);
 		fputs("</th>", out);
 	}

@@ -12,8 +12,7 @@
 void table_begin(FILE *out, const char *class, const char *caption);
 void table_end(FILE *out);
 /* The heads of columns: what the rows are, "machine" if wanted, then each replay's name. */
-void table_head_runs(FILE *out, const struct picture *p, const char *rows, bool machine,
-		     unsigned columns_each);
+void table_head_runs(FILE *out, const struct picture *p, const char *rows, bool machine);
 
 void put_head(FILE *out, const char *text); /* of a row */
 void put_cell(FILE *out, const char *text);

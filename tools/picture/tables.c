@@ -156,7 +156,7 @@ static const struct measure measures[] = {
 	{"events replayed a second", false, of_speed},
 };
 
-enum { NR_MEASURES = sizeof(measures) / sizeof(*measures), MAX_ACROSS = 3 };
+enum { NR_MEASURES = sizeof(measures) / sizeof(*measures), MAX_ACROSS = 5 };
 
 static void put_measure(FILE *out, const struct measure *measure, const struct picture *p,
 			const struct replay_result *r, bool machine)
@@ -185,7 +185,7 @@ static struct label measure_name(const struct measure *measure)
 static void compare_down(FILE *out, const struct picture *p)
 {
 	table_begin(out, "compare", NULL);
-	table_head_runs(out, p, "", true, 1);
+	table_head_runs(out, p, "", true);
 	for (unsigned i = 0; i < NR_MEASURES; i++) {
 		fprintf(out, "<tr%s>", measures[i].detail ? " class=\"detail\"" : "");
 		put_head(out, measure_name(&measures[i]).text);
@@ -233,7 +233,7 @@ void put_compare(FILE *out, const struct picture *p)
 static void put_off(FILE *out, int64_t off, double share)
 {
 	if (!off) {
-		fputs("<td class=\"off same\">0</td>", out);
+		fputs("<td class=\"off same\">exact</td>", out);
 		return;
 	}
 	fprintf(out, "<td class=\"off\" style=\"--off:%.3f\">%s%s</td>", share,
@@ -257,12 +257,6 @@ static double largest_off(const struct picture *p, unsigned z)
 	return largest;
 }
 
-struct mismatch {
-	const char *name;
-	uint64_t machine;
-	uint64_t weight; /* pages of one */
-};
-
 static void put_pair(FILE *out, const struct picture *p, uint64_t model, uint64_t machine,
 		     double pages, double largest)
 {
@@ -282,13 +276,38 @@ static void put_machine(FILE *out, const struct picture *p, uint64_t machine)
 		put_unknown(out);
 }
 
+/* Each replay's name over its two columns. */
+static void mismatch_head(FILE *out, const struct picture *p)
+{
+	fputs("<thead><tr><th rowspan=\"2\" scope=\"col\">free blocks</th>"
+	      "<th rowspan=\"2\" scope=\"col\">machine</th>",
+	      out);
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		fputs("<th class=\"run\" scope=\"colgroup\" colspan=\"2\">", out);
+		put_text(out, replay_label(&p->runs[n]).text);
+		fputs("</th>", out);
+	}
+	fputs("</tr><tr>", out);
+	for (unsigned n = 0; n < p->nr_runs; n++)
+		fputs("<th scope=\"col\">model</th><th class=\"off\" scope=\"col\">off by</th>",
+		      out);
+	fputs("</tr></thead><tbody>\n", out);
+}
+
+static void put_order(FILE *out, unsigned order)
+{
+	fputs("<th scope=\"row\">", out);
+	put_text(out, label_bytes(exp2(QR_PAGE_SHIFT + order)).text);
+	fprintf(out, " <span>order %u</span></th>", order);
+}
+
 static void mismatch_orders(FILE *out, const struct picture *p, unsigned z)
 {
 	double largest = largest_off(p, z);
 
 	for (unsigned o = REPLAY_ORDERS; o-- > 0;) {
 		fputs("<tr>", out);
-		put_head(out, label_order(o).text);
+		put_order(out, o);
 		put_machine(out, p, p->runs[0].zones[z].machine_blocks[o]);
 		for (unsigned n = 0; n < p->nr_runs; n++)
 			put_pair(out, p, p->runs[n].zones[z].model_blocks[o],
@@ -308,7 +327,7 @@ static void mismatch_sums(FILE *out, const struct picture *p, unsigned z)
 		put_pair(out, p, p->runs[n].zones[z].model_free, p->runs[n].zones[z].machine_free,
 			 0, 1);
 	fputs("</tr>\n<tr>", out);
-	snprintf(name, sizeof(name), "free %.20s blocks", label_pageblock().text);
+	snprintf(name, sizeof(name), "%.20s blocks", label_pageblock().text);
 	put_head(out, name);
 	put_machine(out, p, p->runs[0].zones[z].machine_2m);
 	for (unsigned n = 0; n < p->nr_runs; n++)
@@ -326,7 +345,7 @@ static void mismatch_sums(FILE *out, const struct picture *p, unsigned z)
 /* In thousandths; -1000: it does not apply, since a block of that size is free. */
 static void put_index(FILE *out, int thousandths)
 {
-	fprintf(out, "<td colspan=\"2\">%s%.3f</td>", thousandths < 0 ? "\xe2\x88\x92" : "",
+	fprintf(out, "<td>%s%.3f</td><td></td>", thousandths < 0 ? "\xe2\x88\x92" : "",
 		fabs(thousandths / 1000.0));
 }
 
@@ -345,19 +364,41 @@ static void mismatch_indices(FILE *out, const struct picture *p, unsigned z)
 	fputs("</tr>\n", out);
 }
 
+static bool all_exact(const struct picture *p, unsigned z)
+{
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		const struct replay_zone_end *end = &p->runs[n].zones[z];
+
+		for (unsigned o = 0; o < REPLAY_ORDERS; o++) {
+			if (end->model_blocks[o] != end->machine_blocks[o])
+				return false;
+		}
+	}
+	return p->machine->has_after;
+}
+
+/* A zone without any mismatch is folded up. */
 void put_mismatch(FILE *out, const struct picture *p)
 {
 	for (unsigned z = 0; z < p->runs[0].nr_zones; z++) {
 		const struct replay_zone_end *zone = &p->runs[0].zones[z];
+		bool exact = all_exact(p, z);
 		char caption[160];
 
 		snprintf(caption, sizeof(caption), "%s, %s", label_zone(zone->nid, zone->type).text,
 			 label_bytes((double)zone->managed * (1u << QR_PAGE_SHIFT)).text);
-		table_begin(out, "mismatch", caption);
-		table_head_runs(out, p, "free blocks", true, 2);
+		if (exact) {
+			fputs("<details class=\"exact\"><summary>", out);
+			put_text(out, caption);
+			fputs(": exact in every size</summary>\n", out);
+		}
+		table_begin(out, "mismatch", exact ? NULL : caption);
+		mismatch_head(out, p);
 		mismatch_orders(out, p, z);
 		mismatch_sums(out, p, z);
 		mismatch_indices(out, p, z);
 		table_end(out);
+		if (exact)
+			fputs("</details>\n", out);
 	}
 }

@@ -72,7 +72,7 @@ static void traffic_orders(FILE *out, const struct replay_result *r)
 static void traffic_zones(FILE *out, const struct picture *p)
 {
 	table_begin(out, "traffic", "Pages allocated, by the zone the model took them from");
-	table_head_runs(out, p, "zone", false, 1);
+	table_head_runs(out, p, "zone", false);
 	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
 		uint64_t any = 0;
 
@@ -159,7 +159,7 @@ void put_pressure(FILE *out, const struct picture *p)
 	};
 
 	table_begin(out, "pressure", NULL);
-	table_head_runs(out, p, "", false, 1);
+	table_head_runs(out, p, "", false);
 	for (unsigned i = 0; i < QR_NR_WMARK; i++)
 		put_row(out, p, marks[i], wmark_failed, i);
 	for (unsigned i = 0; i < sizeof(stats) / sizeof(*stats); i++)
@@ -191,10 +191,59 @@ static uint64_t lost(const struct replay_result *r, unsigned which)
 void put_unplaced(FILE *out, const struct picture *p)
 {
 	table_begin(out, "unplaced", NULL);
-	table_head_runs(out, p, "cause", false, 1);
+	table_head_runs(out, p, "cause", false);
 	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++)
 		put_row(out, p, replay_cause_text(c), unplaced, c);
 	put_row(out, p, "events that the recorder itself lost", lost, 0);
+	table_end(out);
+}
+
+/* The books ---------------------------------------------------------------------------------- */
+
+static int64_t book(const struct replay_result *r, unsigned which)
+{
+	const struct replay_books *b = &r->books;
+	const int64_t all[] = {b->difference, b->waiting, b->unfound, b->between,
+			       b->unplaced,   b->outside, b->rest};
+
+	return all[which];
+}
+
+static void put_signed(FILE *out, int64_t value)
+{
+	uint64_t size = value < 0 ? (uint64_t)-value : (uint64_t)value;
+
+	fprintf(out, "<td>%s%s</td>",
+		value < 0   ? "\xe2\x88\x92"
+		: value > 0 ? "+"
+			    : "",
+		text_grouped(size).text);
+}
+
+/* Why the model ends with another number of free pages than the machine; replay/books.c. */
+void put_books(FILE *out, const struct picture *p)
+{
+	static const char *const names[] = {
+		"free pages at the end, the model\xe2\x80\x99s less the machine\xe2\x80\x99s",
+		"wait in the machine\xe2\x80\x99s caches, but not in the model\xe2\x80\x99s",
+		"were in the machine\xe2\x80\x99s caches at the start, nobody knows where",
+		"came and went while the machine\xe2\x80\x99s state was read",
+		"hang on events that could not be played as recorded",
+		"came or went where no event tells, by /proc/vmstat",
+		"are not explained",
+	};
+
+	if (!p->machine->has_after)
+		return;
+	table_begin(out, "books", "The books of free pages");
+	table_head_runs(out, p, "pages", false);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		fputs(i ? "<tr class=\"detail\">" : "<tr>", out);
+		put_head(out, names[i]);
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			put_signed(out, book(&p->runs[n], i));
+		fputs("</tr>\n", out);
+	}
 	table_end(out);
 }
 
@@ -227,20 +276,19 @@ void put_limits(FILE *out, const struct picture *p)
 
 	fputs("<ul>\n", out);
 	put_limit(out,
-		  "At the start <b>%s</b> pages waited in the machine's per-CPU caches; the "
-		  "events betray where <b>%s</b> of them were. The others count as in use.",
+		  "Where the pages in the machine's per-CPU caches were at the start: of "
+		  "<b>%s</b>, events betray <b>%s</b>.",
 		  l.cached, l.cached_known);
-	if (l.no_room)
-		put_limit(out,
-			  "Of those, <b>%s</b> found no room in the model's caches, and start as "
-			  "free.",
-			  l.no_room, 0);
 	put_limit(out,
-		  "buddyinfo counted <b>%s</b> free pages at the start, kpageflags a moment later "
-		  "<b>%s</b>; the model starts from the latter.",
+		  "For <b>%s</b> more of them a likely place was found. <b>%s</b> found no room "
+		  "in the model's caches, and start as free.",
+		  l.cached_guessed, l.no_room);
+	put_limit(out,
+		  "What happened between the files of a snapshot: buddyinfo counted <b>%s</b> "
+		  "free pages at the start, kpageflags a moment later <b>%s</b>.",
 		  l.free_buddyinfo, l.free_kpageflags);
-	fputs("<li>Of the pageblocks only the number of each type is recorded; which is which is "
-	      "inferred.</li>\n",
+	fputs("<li>Which pageblock is of which type: only the number of each is recorded, the "
+	      "rest is inferred.</li>\n",
 	      out);
 	if (p->machine->trace->truncated)
 		fputs("<li>The recording was cut off: what came after is not known.</li>\n", out);
@@ -275,7 +323,7 @@ static bool any_sets(const struct picture *p, enum qr_tunable which)
 static void settings_runs(FILE *out, const struct picture *p)
 {
 	table_begin(out, "settings", NULL);
-	table_head_runs(out, p, "", false, 1);
+	table_head_runs(out, p, "", false);
 	fputs("<tr>", out);
 	put_head(out, "engine");
 	for (unsigned n = 0; n < p->nr_runs; n++)
