@@ -107,9 +107,8 @@ class Workloads(BenchTest):
                 self.assertEqual((row["free_huge_min"], row["free_huge_max"]), (counts, counts))
 
     def test_who_cannot_count_says_so(self):
-        rows = self.rows(
-            "frag", "--contestants", "mmap,list", *SMALL, stderr="qr-bench: frag: mmap: cannot count free 2 MiB blocks\n"
-        )
+        cannot = "qr-bench: frag: mmap: cannot count free 2 MiB blocks\n"
+        rows = self.rows("frag", "--contestants", "mmap,list", *SMALL, stderr=cannot)
         self.assertEqual([row["contestant"] for row in rows], ["list"])
 
     def test_init(self):
@@ -206,21 +205,148 @@ const struct contestant contestant_plugin = {
 """
 
 
+# Looks at what the workload does with it; what is wrong with that, is its complaint.
+WITNESS = """
+#define _GNU_SOURCE
+#include "contestant.h"
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+enum { MOST = 1 << 22 };
+static char room[1 << 28] __attribute__((aligned(1 << 22)));
+static size_t stack[MOST], next, depth, deepest;
+static size_t in_reverse, not_in_reverse, at_once;
+static atomic_uint threads_seen, unpinned;
+static int last_was_get;
+static void *witness_open(uint64_t bytes, unsigned threads) { return room; }
+static void witness_close(void *pool) { }
+static void witness_enter(void *pool, unsigned thread)
+{
+	cpu_set_t set;
+	sched_getaffinity(0, sizeof(set), &set);
+	atomic_fetch_or(&threads_seen, 1u << thread);
+	if (CPU_COUNT(&set) != 1)
+		atomic_fetch_add(&unpinned, 1);
+}
+static void *witness_get(void *pool, unsigned order)
+{
+	size_t at = next++ % (sizeof(room) >> 12);
+	stack[depth++] = at;
+	if (depth > deepest)
+		deepest = depth;
+	last_was_get = 1;
+	return room + (at << 12);
+}
+static void witness_put(void *pool, void *pages, unsigned order)
+{
+	size_t at = (size_t)((char *)pages - room) >> 12, i;
+	if (stack[depth - 1] == at) {
+		in_reverse++;
+		at_once += last_was_get;
+	} else {
+		not_in_reverse++;
+		for (i = depth; i-- > 0 && stack[i] != at;)
+			;
+		stack[i] = stack[depth - 1];
+	}
+	depth--;
+	last_was_get = 0;
+}
+static void *any_get(void *pool, unsigned order) { return pool; }
+static void any_put(void *pool, void *pages, unsigned order) { }
+static const char *witness_complaint(void *pool) { return (EXPECT) ? NULL : "not as it should be"; }
+const struct contestant contestant_plugin = {
+	.size = sizeof(struct contestant), .name = "witness", .what = "looks on", .open = witness_open,
+	.close = witness_close, .get = WITNESS_GET, .put = WITNESS_PUT, .enter = witness_enter,
+	.complaint = witness_complaint,
+};
+"""
+
+# A get takes 100 ns in the first turn, and ten times as long in each that follows; a put takes nothing.
+SLOW = """
+#include "contestant.h"
+#include <time.h>
+static char page[4096];
+static long ns = 10;
+static long now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+static void *slow_open(uint64_t bytes, unsigned threads) { ns *= 10; return page; }
+static void slow_close(void *pool) { }
+static void *slow_get(void *pool, unsigned order)
+{
+	for (long start = now(); now() - start < ns;)
+		;
+	return pool;
+}
+static void slow_put(void *pool, void *pages, unsigned order) { }
+const struct contestant contestant_plugin = {
+	.size = sizeof(struct contestant), .name = "slow", .what = "takes its time", .open = slow_open,
+	.close = slow_close, .get = slow_get, .put = slow_put,
+};
+"""
+
+
 class Plugins(BenchTest):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
 
-    def plugin(self, text=PLUGIN, get="", put="mine_put", size="sizeof(struct contestant)"):
+    def plugin(self, text=PLUGIN, **macros):
         """Compiled as contestant.h says."""
         folder = pathlib.Path(self.folder.name)
+        macros = {"GET": "", "PUT": "mine_put", "SIZE": "sizeof(struct contestant)", **macros}
         (folder / "mine.c").write_text(text)
         subprocess.run(
             [*shlex.split(os.environ.get("CC", "cc")), "-O1", "-shared", "-fPIC", "-I", SOURCE / "bench"]
-            + [f"-DGET={get}", f"-DPUT={put}", f"-DSIZE={size}", "-o", folder / "mine.so", folder / "mine.c"],
+            + [f"-D{name}={value}" for name, value in macros.items()]
+            + ["-o", folder / "mine.so", folder / "mine.c"],
             check=True,
         )
         return folder / "mine.so"
+
+    def witness(self, expect, workload, *args, memory="0.015625"):
+        """The workload treats a contestant as expected, an expression in C."""
+        names = {"WITNESS_GET": "witness_get", "WITNESS_PUT": "witness_put"}
+        plugin = self.plugin(WITNESS, EXPECT=expect, **names)
+        self.rows(workload, "--repeat", 1, "--memory", memory, "--contestants", plugin, *args)
+
+    def test_pair_puts_back_at_once(self):
+        # of 4096 pages half are held all the time, and 8 more in the short rows
+        self.witness("deepest == 2048 + 8 && not_in_reverse == 0 && at_once > 4096 && depth == 0", "pair")
+
+    def test_bulk_goes_in_reverse(self):
+        self.witness("deepest == 2048 && in_reverse >= 131072 && not_in_reverse == 0 && depth == 0", "bulk")
+
+    def test_rand_goes_in_any_order(self):
+        self.witness("deepest == 2048 && not_in_reverse > 9 * in_reverse && depth == 0", "rand")
+
+    def test_order_shrinks_the_share(self):
+        self.witness("deepest == 2 && depth == 0", "bulk", "--order", 10)
+
+    def test_threads_are_numbered_and_pinned(self):
+        plugin = self.plugin(
+            WITNESS, WITNESS_GET="any_get", WITNESS_PUT="any_put", EXPECT="threads_seen==7&&unpinned==0"
+        )
+        self.rows("pair", "--threads", 3, "--repeat", 1, "--memory", "0.015625", "--contestants", plugin)
+
+    def test_complaints_leave_a_row_out(self):
+        plugin = self.plugin(WITNESS, WITNESS_GET="witness_get", WITNESS_PUT="witness_put", EXPECT=0)
+        result = run("pair", "--contestants", plugin, "--json", *SMALL)
+        self.assertEqual((result.returncode, json.loads(result.stdout)), (1, []))
+        self.assertEqual(result.stderr, "qr-bench: pair: witness: not as it should be\n")
+
+    def test_times_are_those_of_gets_and_puts(self):
+        for workload in ("pair", "bulk"):
+            row = self.rows(workload, "--memory", "0.015625", "--repeat", 3, "--contestants", self.plugin(SLOW))[0]
+            # a busy machine makes it longer, and nothing makes it much shorter
+            self.assertGreater(row["get_min_ns"], 90, row)
+            self.assertGreater(row["get_ns"], 900, row)
+            self.assertGreater(row["get_max_ns"], 9000, row)
+            self.assertLess(row["put_min_ns"], row["get_ns"] / 4, row)
 
     def test_takes_part(self):
         rows = self.rows("pair", "--contestants", f"list,{self.plugin()}", *SMALL)
@@ -229,7 +355,7 @@ class Plugins(BenchTest):
 
     def test_of_an_older_header(self):
         rows = self.rows(
-            "pair", "--contestants", self.plugin(size="offsetof(struct contestant, version)"), *SMALL
+            "pair", "--contestants", self.plugin(SIZE="offsetof(struct contestant,version)"), *SMALL
         )
         self.assertNotIn("version", rows[0])
 
@@ -237,8 +363,8 @@ class Plugins(BenchTest):
         self.bad("defines no contestant_plugin", "pair", "--contestants", self.plugin(text="int x;"))
 
     def test_incomplete(self):
-        self.bad("the size in its contestant_plugin", "pair", "--contestants", self.plugin(size=1))
-        self.bad("lacks a name, a description or a function", "pair", "--contestants", self.plugin(put=0))
+        self.bad("the size in its contestant_plugin", "pair", "--contestants", self.plugin(SIZE=1))
+        self.bad("lacks a name, a description or a function", "pair", "--contestants", self.plugin(PUT=0))
 
     def broken(self, text, *args):
         result = run("bulk", *args, "--verify", "--json", *SMALL)
@@ -248,8 +374,8 @@ class Plugins(BenchTest):
     def test_broken_ones_are_found(self):
         # in the second round it comes by again, without having been given anything back: put() does nothing
         self.assertEqual(run("bulk", "--contestants", self.plugin(), "--verify", *SMALL).returncode, 0)
-        self.broken("mine: not aligned to its size", "--contestants", self.plugin(get="+2048"))
-        self.broken("mine: given out twice", "--contestants", self.plugin(get="/8192*8192"))
+        self.broken("mine: not aligned to its size", "--contestants", self.plugin(GET="+2048"))
+        self.broken("mine: given out twice", "--contestants", self.plugin(GET="/8192*8192"))
         self.broken("nothing: ", "--contestants", "nothing")
 
 
