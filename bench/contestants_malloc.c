@@ -149,14 +149,15 @@ const struct contestant contestant_jemalloc = {
 static struct {
 	void *(*malloc_aligned)(size_t size, size_t alignment);
 	void (*free_size_aligned)(void *p, size_t size, size_t alignment);
-	bool (*is_in_heap_region)(const void *p);
+	void *(*heap_get_default)(void);
+	bool (*heap_contains_block)(void *heap, const void *p);
 	int (*version)(void);
 } mimalloc;
 
 static bool mimalloc_is_itself(void)
 {
 	void *page = mimalloc.malloc_aligned(4096, 4096);
-	bool its_own = page && mimalloc.is_in_heap_region(page);
+	bool its_own = page && mimalloc.heap_contains_block(mimalloc.heap_get_default(), page);
 
 	if (page)
 		mimalloc.free_size_aligned(page, 4096, 4096);
@@ -173,10 +174,11 @@ static void *mimalloc_open(uint64_t bytes, unsigned threads)
 	}
 	*(void **)&mimalloc.malloc_aligned = dlsym(library, "mi_malloc_aligned");
 	*(void **)&mimalloc.free_size_aligned = dlsym(library, "mi_free_size_aligned");
-	*(void **)&mimalloc.is_in_heap_region = dlsym(library, "mi_is_in_heap_region");
+	*(void **)&mimalloc.heap_get_default = dlsym(library, "mi_heap_get_default");
+	*(void **)&mimalloc.heap_contains_block = dlsym(library, "mi_heap_contains_block");
 	*(void **)&mimalloc.version = dlsym(library, "mi_version");
-	if (mimalloc.malloc_aligned && mimalloc.free_size_aligned && mimalloc.is_in_heap_region &&
-	    mimalloc.version && mimalloc_is_itself())
+	if (mimalloc.malloc_aligned && mimalloc.free_size_aligned && mimalloc.heap_get_default &&
+	    mimalloc.heap_contains_block && mimalloc.version && mimalloc_is_itself())
 		return no_pool_open(bytes, threads);
 	fprintf(stderr, "qr-bench: mimalloc: libmimalloc.so.2 does not answer as mimalloc does\n");
 	return NULL;
