@@ -204,10 +204,12 @@ static void books_table(const struct replay_machine *m, const struct replay_resu
 	books_row(b->outside, "came or went where no event tells, by /proc/vmstat");
 	books_row(b->rest, b->outside_known ? "are not explained"
 					    : "are not explained; there is no /proc/vmstat");
-	if (r->recorder_pages || r->outside_pages)
-		printf("  The recorder: %s pages of buffers while the events ran, given back\n"
-		       "  after them; %s pages taken since where no event tells (vmstat)\n",
-		       text_grouped(r->recorder_pages).text, text_grouped(r->outside_pages).text);
+	if (r->recorder_pages)
+		printf("  The recorder's buffers, %s pages, were held while the events ran.\n",
+		       text_grouped(r->recorder_pages).text);
+	if (r->outside_pages)
+		printf("  After them %s pages were taken that no event tells of (/proc/vmstat).\n",
+		       text_grouped(r->outside_pages).text);
 }
 
 /* A table with a column for each order; a column is as wide as its longest number. */

@@ -9,8 +9,8 @@
  *	waiting		free pages that sit in a cache on one side only
  *	unfound		were in the machine's caches at the start, no one knows where: in the model
  *			they are in use for ever
- *	between		came and went between the reading of buddyinfo, which the machine's sum is
- *			of, and of kpageflags, which the model starts from
+ *	between		came and went between the reading of buddyinfo and zoneinfo, which the
+ *			machine's sum is of, and of kpageflags, which the model starts from
  *	unplaced	events that could not be played as recorded
  *	outside		taken where no event tells, and not played by recorder.c
  *	rest		what none of these explains; the kernel's counters are not exact to the page
@@ -71,6 +71,11 @@ void replay_books(const struct replay_machine *m, struct replay_result *r)
 		b->unfound -= (int64_t)m->before.zones[z].pcp_count;
 	}
 	b->unplaced = r->unplaced_pages;
+	/* more than zoneinfo counted: it was read before kpageflags, and before the first event */
+	if (b->unfound > 0) {
+		b->between += b->unfound;
+		b->unfound = 0;
+	}
 	if (b->outside_known)
 		b->outside = outside - (int64_t)r->outside_pages;
 	b->rest = b->difference - b->waiting - b->unfound - b->between - b->unplaced - b->outside;
