@@ -112,6 +112,7 @@
 	".previous\n\t"
 /* clang-format on */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the sequence writes to one of them */
 static uint32_t *local_trylock(void *ctx, uint32_t *words, size_t stride)
 {
 	const struct qr_linux_pool *pool = ctx;
