@@ -139,7 +139,11 @@ QR_API void qr_free_pages_bulk(struct quire *q, struct qr_page **pages, unsigned
 
 /* Take one more reference; the page must be in use. */
 QR_API void qr_get_page(struct quire *q, struct qr_page *page);
-/* Take a reference unless the page is free; false: it is. */
+/*
+ * Take a reference unless the page is free; false: it is.  The first call in a while makes all CPUs
+ * take notice, which takes some microseconds; from then on, until nobody has done this for a second
+ * or two, frees cost a locked instruction more.  Not for interrupt handlers.
+ */
 QR_API bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page);
 /* Drop a reference to a single page or a folio; true: it was the last and the page is free now. */
 QR_API bool qr_put_page(struct quire *q, struct qr_page *page);

@@ -86,6 +86,7 @@ static void locks_init(struct qr_allocator *alloc)
 	qr__lock_init(&alloc->tunables_lock, QR_RANK_TUNABLES);
 	qr__lock_init(&alloc->pcp_batch_high_lock, QR_RANK_PCP_BATCH_HIGH);
 	qr__lock_init(&alloc->pcpu_drain_lock, QR_RANK_PCPU_DRAIN);
+	qr__lock_init(&alloc->speculation.lock, QR_RANK_SPECULATION);
 }
 
 static void cpus_init(struct qr_allocator *alloc)

@@ -6,6 +6,7 @@
  *	page_alloc.c	entry points; the walk over zones; a block from a zone
  *	slowpath.c	what happens when that walk fails
  *	free.c		the way back: references, checks, to the cache or the zone
+ *	speculation.c	references to pages that somebody else may be freeing
  *	prep.c		a page on its way out or in: checks, poison, zeroing, compound
  *	pcp.c		per-CPU caches; pcp_tune.c their sizes, drains and decay
  *	fallback.c	borrowing between migratetypes
@@ -57,6 +58,21 @@ struct qr_alloc_events {
 /* The platform is of one CPU, and caches are locked with interrupts masked. */
 #define QR_EXTRA_UP (1u << 31)
 
+/* May anybody take references to pages of others?  See speculation.c. */
+enum qr_speculation_mode {
+	QR_SPECULATION_CLOSED, /* no: only references are dropped without a locked instruction */
+	QR_SPECULATION_OPENING,
+	QR_SPECULATION_OPEN,
+	QR_SPECULATION_CLOSING
+};
+
+struct qr_speculation {
+	_Alignas(64) _Atomic uint32_t users; /* a: in the middle of one */
+	_Atomic bool used; /* a: since the decay last looked */
+	_Atomic uint64_t quiet_since_ns; /* a: the decay alone */
+	struct qr_spinlock lock; /* rank SPECULATION: changes of the mode */
+};
+
 struct qr_allocator {
 	struct qr_frames frames;
 
@@ -79,6 +95,7 @@ struct qr_allocator {
 	_Atomic uint32_t gfp_allowed_mask; /* a */
 	uint32_t options; /* c: QR_OPT_... */
 	uint32_t extras; /* c: of these, QR_OPT_PREP_EXTRAS; and QR_EXTRA_UP */
+	_Atomic uint32_t speculation_mode; /* a: see speculation.c; each free looks at it */
 	bool huge_pcp; /* c */
 	bool check_pages; /* c: any option that needs page checks */
 	bool has_address; /* c: the platform can reach the bytes of pages */
@@ -103,6 +120,8 @@ struct qr_allocator {
 	struct qr_work decay; /* the vmstat tick: decay of the caches */
 	struct qr_work deferred; /* background release of deferred memory */
 	_Atomic uint64_t cpu_online[QR_MAX_CPUS / 64]; /* a */
+
+	struct qr_speculation speculation;
 
 	/* Fault injection. */
 	struct qr_fail_page_alloc fail;

@@ -6,7 +6,8 @@
  * -------------------
  * A block is in use until its last reference is dropped.  Most blocks have one, and then the free
  * is an exchange of the state's word that also proves that nobody else has a reference, or can get
- * one any more.  What follows is the block's owner alone:
+ * one any more.  Where nobody can take a reference to another's page meanwhile (speculation.c), it
+ * need not even be one instruction.  What follows is the block's owner alone:
  *
  *	prepare (prep.c)	checks, uncharge, clean records, poison
  *	type PCP		free, but in nobody's list
@@ -28,10 +29,12 @@
  * All that can be told from the record is told, in any build: a free of what is free, of a tail,
  * with the wrong order, of something that is no record at all.  One line says what and which page;
  * nothing is changed.  Only a free of a page that was freed and allocated again cannot be told from
- * a right one.
+ * a right one; and of two frees in the same few nanoseconds, the second may be told only when the
+ * page comes to its zone twice (speculation.c).
  */
 #include "../base/text.h"
 #include "fast.h"
+#include "speculation.h"
 
 /* To the zone ------------------------------------------------------------------------------ */
 
@@ -389,13 +392,12 @@ static bool reference_take(struct qr_page_state *state)
 	return false;
 }
 
-/* For whoever walks over memory he does not own: what he finds may be freed under his eyes. */
-bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
+/* Announced, so that nobody drops an only reference without looking whether another was taken. */
+static bool get_page_announced(struct quire *q, struct qr_page *page)
 {
 	struct qr_frames *frames = qr__frames(q);
 
-	page = qr__page_validate(frames, page);
-	while (page) {
+	for (;;) {
 		struct qr_page *head = qr__compound_head_racy(frames, page);
 
 		if (!reference_take(qr__page_state(frames, head)))
@@ -405,7 +407,21 @@ bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
 		/* The page changed hands between the look and the grasp: let go, look again. */
 		qr_put_page(q, head);
 	}
-	return false;
+}
+
+/* For whoever walks over memory he does not own: what he finds may be freed under his eyes. */
+bool qr_get_page_unless_zero(struct quire *q, struct qr_page *page)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	bool got;
+
+	/* What is free needs no announcement. */
+	if (qr_page_count(q, page) <= 0)
+		return false;
+	qr__speculation_begin(alloc);
+	got = get_page_announced(q, qr__page_validate(&alloc->frames, page));
+	qr__speculation_end(alloc);
+	return got;
 }
 
 int qr_page_count(const struct quire *q, const struct qr_page *page)

@@ -33,6 +33,7 @@
  */
 #include "../base/bits.h"
 #include "pcp.h"
+#include "speculation.h"
 
 #define REMOTE_EXPIRE_TICKS 3
 #define NS_PER_S UINT64_C(1000000000)
@@ -359,6 +360,7 @@ static void decay_run(struct qr_base *base, struct qr_work *work)
 
 	(void)work;
 	qr__pcp_decay(alloc);
+	qr__speculation_decay(alloc);
 	decay_queue(alloc);
 }
 

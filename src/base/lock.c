@@ -71,8 +71,16 @@ void qr__irq_restore(struct qr_base *base, unsigned long state)
 #define LEDGER_SLOTS ((unsigned)QR_ARRAY_SIZE(((struct qr_lock_ledger *)0)->held))
 
 static const char *const rank_names[QR_NR_RANKS] = {
-	"none",      "TUNABLES", "PCP_BATCH_HIGH", "PCPU_DRAIN", "ZONELISTS",
-	"LOCAL_ALL", "PCP",      "ZONE",           "WORK",
+	[0] = "none",
+	[QR_RANK_TUNABLES] = "TUNABLES",
+	[QR_RANK_PCP_BATCH_HIGH] = "PCP_BATCH_HIGH",
+	[QR_RANK_PCPU_DRAIN] = "PCPU_DRAIN",
+	[QR_RANK_ZONELISTS] = "ZONELISTS",
+	[QR_RANK_SPECULATION] = "SPECULATION",
+	[QR_RANK_LOCAL_ALL] = "LOCAL_ALL",
+	[QR_RANK_PCP] = "PCP",
+	[QR_RANK_ZONE] = "ZONE",
+	[QR_RANK_WORK] = "WORK",
 };
 
 static const char *rank_name(unsigned rank)

@@ -27,6 +27,7 @@ enum qr_lock_rank {
 	QR_RANK_PCP_BATCH_HIGH, /* sizes of the per-CPU caches; held while they are disabled */
 	QR_RANK_PCPU_DRAIN, /* one drain of all CPUs at a time */
 	QR_RANK_ZONELISTS, /* one rebuild of the zonelists at a time */
+	QR_RANK_SPECULATION, /* one opens or closes speculation at a time */
 	QR_RANK_LOCAL_ALL, /* gathering the local locks of all CPUs */
 	QR_RANK_PCP, /* one CPU's cache of one zone */
 	QR_RANK_ZONE, /* a zone's free lists and pageblock types */

@@ -290,24 +290,24 @@ static void ranks(void **state)
 	hand_up();
 	qr__lock_init(&zone, QR_RANK_ZONE);
 	qr__lock(&hand.base, &zone);
-	test_panics(hand.m, "rank PCP (6) wanted while rank ZONE (7) is held",
+	test_panics(hand.m, "rank PCP (7) wanted while rank ZONE (8) is held",
 		    qr__local_lock(&hand.base, &hand.cells[0].lock));
 	assert_int_equal(word(0), 0); /* found out before it was claimed */
 
 	/* Trying is exempt, but what comes after is measured by it. */
 	assert_non_null(hand_try());
-	test_panics(hand.m, "rank PCP (6) taken twice by one thread",
+	test_panics(hand.m, "rank PCP (7) taken twice by one thread",
 		    qr__local_lock(&hand.base, &hand.cells[0].lock));
 	assert_int_equal(word(0), 1);
 	word_set(0, 0);
 	assert_non_null(hand_try());
 	test_panics(
-		hand.m, "rank LOCAL_ALL (5) wanted while rank PCP (6) is held",
+		hand.m, "rank LOCAL_ALL (6) wanted while rank PCP (7) is held",
 		qr__local_lock_all(&hand.base, &hand.cells[0].lock, sizeof(struct cell), NR_CPUS));
 	word_set(0, 0);
 	qr__local_lock_all(&hand.base, &hand.cells[0].lock, sizeof(struct cell), NR_CPUS);
 	qr__local_unlock_all(&hand.base, &hand.cells[0].lock, sizeof(struct cell), NR_CPUS);
-	test_panics(hand.m, "rank PCP (6) released by a thread that does not hold it",
+	test_panics(hand.m, "rank PCP (7) released by a thread that does not hold it",
 		    qr__local_unlock(&hand.base, &hand.cells[0].lock));
 	hand_down();
 }

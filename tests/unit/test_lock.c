@@ -173,20 +173,20 @@ static void violations(struct test_machine *m, struct qr_base *base)
 	qr__lock_init(&pcp, QR_RANK_PCP);
 
 	qr__lock(base, &zone);
-	test_panics(m, "lock of rank PCP (6) wanted while rank ZONE (7) is held",
+	test_panics(m, "lock of rank PCP (7) wanted while rank ZONE (8) is held",
 		    qr__lock(base, &pcp));
 	memset(&base->ledger, 0, sizeof(base->ledger));
 	assert_false(qr__is_locked(&pcp)); /* found out before it was taken */
 
 	qr__lock_init(&zone, QR_RANK_ZONE);
 	qr__lock(base, &zone);
-	test_panics(m, "rank ZONE (7) wanted while rank ZONE (7)", qr__lock(base, &other_zone));
+	test_panics(m, "rank ZONE (8) wanted while rank ZONE (8)", qr__lock(base, &other_zone));
 	memset(&base->ledger, 0, sizeof(base->ledger));
 
 	/* A hang otherwise. */
 	qr__lock_init(&zone, QR_RANK_ZONE);
 	qr__lock(base, &zone);
-	test_panics(m, "rank ZONE (7) taken twice by one thread", qr__lock(base, &zone));
+	test_panics(m, "rank ZONE (8) taken twice by one thread", qr__lock(base, &zone));
 	memset(&base->ledger, 0, sizeof(base->ledger));
 
 	test_panics(m, "released by a thread that does not hold it", qr__unlock(base, &zone));
@@ -240,7 +240,7 @@ static void trying_is_exempt(void **state)
 	qr__lock(base, &zone);
 	assert_true(qr__trylock(base, &pcp));
 	qr__unlock(base, &zone);
-	test_panics(m, "rank ZONELISTS (4) wanted while rank PCP (6) is held",
+	test_panics(m, "rank ZONELISTS (4) wanted while rank PCP (7) is held",
 		    qr__lock(base, &zonelists));
 	free(base);
 	test_machine_free(m);
