@@ -3,22 +3,20 @@
  * verb_import.c - `quire import`: other recorders' files become .qtrace
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zstd.h>
 
 #include "cli.h"
 #include "json.h"
 #include "term.h"
 #include "text.h"
 #include "trace/import.h"
+#include "trace/input.h"
 #include "trace/record.h"
 #include "verbs.h"
 
-enum { IMPORT_VERSION = 1, INPUT_SIZE = 1 << 17 };
+enum { IMPORT_VERSION = 1 };
 
 struct import {
 	const char *input; /* NULL: standard input */
@@ -84,7 +82,8 @@ static const struct cli_option options[] = {
 	{"output", "FILE", output_take, "the .qtrace to write (also -o)"},
 	{"state", "DIR", state_take,
 	 "saved /proc files: buddyinfo.before, zoneinfo.after,\n"
-	 "kpageflags.before.zst, sysctl, ..."},
+	 "kpageflags.before.zst, sysctl, ...; .zst and .gz are\n"
+	 "unpacked"},
 	{"recorder-pages", "N", recorder_pages_take,
 	 "that the recorder took after the state was saved, and\n"
 	 "gave back before it was saved again; of perf record -m N:\n"
@@ -95,110 +94,6 @@ static const struct cli_option options[] = {
 	{"quiet", NULL, quiet_take, "no progress line"},
 	{NULL, NULL, NULL, NULL},
 };
-
-/* Bytes of a file, unpacked if need be ----------------------------------------------------- */
-
-struct input {
-	int fd;
-	bool packed, ended;
-	bool in_frame; /* of packed bytes: the frame has not come to its end */
-	ZSTD_DStream *zstd;
-	ZSTD_inBuffer in;
-	char *buf;
-	size_t held, at; /* bytes of buf that were read ahead, to look at the first ones */
-};
-
-static ssize_t read_some(int fd, void *buf, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, buf, size);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
-static long read_packed(struct input *input, void *buf, size_t size)
-{
-	ZSTD_outBuffer out = {.dst = buf, .size = size};
-
-	while (!out.pos) {
-		size_t left;
-
-		if (input->in.pos == input->in.size && !input->ended) {
-			ssize_t n = read_some(input->fd, input->buf, INPUT_SIZE);
-
-			if (n < 0)
-				return n;
-			input->ended = n == 0;
-			input->in = (ZSTD_inBuffer){.src = input->buf, .size = (size_t)n};
-		}
-		if (input->in.pos == input->in.size && input->ended && !input->in_frame)
-			return 0;
-		left = ZSTD_decompressStream(input->zstd, &out, &input->in);
-		if (ZSTD_isError(left) || (input->ended && !out.pos))
-			return -EINVAL;
-		input->in_frame = left != 0;
-	}
-	return (long)out.pos;
-}
-
-static long input_read(void *arg, void *buf, size_t size)
-{
-	struct input *input = arg;
-	size_t n = input->held - input->at;
-
-	if (input->packed)
-		return read_packed(input, buf, size);
-	if (!n)
-		return (long)read_some(input->fd, buf, size);
-	if (n > size)
-		n = size;
-	memcpy(buf, input->buf + input->at, n);
-	input->at += n;
-	return (long)n;
-}
-
-static bool input_open(struct input *input, const char *path)
-{
-	static const unsigned char zstd_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
-
-	input->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	input->buf = malloc(INPUT_SIZE);
-	if (input->fd < 0 || !input->buf)
-		return false;
-	while (input->held < 16) {
-		ssize_t n =
-			read_some(input->fd, input->buf + input->held, INPUT_SIZE - input->held);
-
-		if (n < 0) {
-			errno = (int)-n;
-			return false;
-		}
-		if (!n)
-			break;
-		input->held += (size_t)n;
-	}
-	input->packed = input->held >= 4 && memcmp(input->buf, zstd_magic, 4) == 0;
-	if (input->packed) {
-		input->zstd = ZSTD_createDStream();
-		input->in = (ZSTD_inBuffer){.src = input->buf, .size = input->held};
-	}
-	return !input->packed || input->zstd;
-}
-
-static void input_close(struct input *input)
-{
-	if (input->fd > STDIN_FILENO)
-		close(input->fd);
-	ZSTD_freeDStream(input->zstd);
-	free(input->buf);
-}
-
-static bool is_trace_dat(const struct input *input)
-{
-	return input->held >= 10 && memcmp(input->buf, "\x17\x08\x44tracing", 10) == 0;
-}
 
 /* The report ------------------------------------------------------------------------------- */
 
@@ -261,6 +156,11 @@ static int report(const struct import *import, const struct import_stats *stats,
 
 /* All of it -------------------------------------------------------------------------------- */
 
+static const char *name_of(const struct import *import)
+{
+	return import->input ? import->input : "standard input";
+}
+
 static void on_progress(void *arg, const struct import_stats *stats)
 {
 	struct progress *progress = arg;
@@ -269,21 +169,51 @@ static void on_progress(void *arg, const struct import_stats *stats)
 		progress_show(progress, "%s lines", text_grouped(stats->nr_lines).text);
 }
 
+/* libtracecmd wants a file to seek in: what is packed or piped goes into a nameless one first. */
+static int import_dat(const struct import *import, struct input *input, struct qtrace_writer *w,
+		      struct import_stats *stats, struct progress *progress, char why[256])
+{
+	char path[64], buf[1 << 16];
+	FILE *copy;
+	long n;
+	int error;
+
+	if (input_is_plain_file(input))
+		return import_trace_dat(import->input, import->input, w, stats, on_progress,
+					progress, why);
+	copy = tmpfile();
+	if (!copy) {
+		snprintf(why, 256, "no temporary file for the trace.dat: %s", strerror(errno));
+		return -ENOSPC;
+	}
+	while ((n = input_read(input, buf, sizeof(buf))) > 0 &&
+	       fwrite(buf, 1, (size_t)n, copy) == (size_t)n)
+		;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(copy));
+	if (n < 0 || fflush(copy) != 0) {
+		error = n < 0 ? (int)n : -errno;
+		snprintf(why, 256, "the trace.dat cannot be unpacked: %s", strerror(-error));
+	} else {
+		error = import_trace_dat(path, name_of(import), w, stats, on_progress, progress,
+					 why);
+	}
+	fclose(copy);
+	return error;
+}
+
 static int import_events(struct cli *cli, const struct import *import, struct input *input,
 			 struct qtrace_writer *w, struct import_stats *stats)
 {
 	struct progress progress = progress_begin(stderr, import->quiet);
-	struct import_source source = {.read = input_read, .arg = input};
-	char why[256] = "";
+	struct import_source source = {.read = input_read, .arg = input, .name = name_of(import)};
+	char magic[10], why[256] = "";
+	long n = input_peek(input, magic, sizeof(magic));
 	int error;
 
-	source.name = import->input ? import->input : "standard input";
-	if (is_trace_dat(input) && !import->input) {
-		cli_error(cli, "a trace.dat cannot come through a pipe; name the file");
-		return EXIT_INPUT;
-	}
-	if (is_trace_dat(input))
-		error = import_trace_dat(import->input, w, stats, on_progress, &progress, why);
+	if (n < 0)
+		error = (int)n;
+	else if (n == sizeof(magic) && memcmp(magic, "\x17\x08\x44tracing", 10) == 0)
+		error = import_dat(import, input, w, stats, &progress, why);
 	else
 		error = import_text(&source, w, stats, on_progress, &progress, why);
 	progress_clear(&progress);
@@ -294,10 +224,10 @@ static int import_events(struct cli *cli, const struct import *import, struct in
 			  "%s: has no page event that could be read; it should be the text of perf "
 			  "script, or a trace.dat",
 			  source.name);
-	else if (error == -EINVAL && input->packed)
-		cli_error(cli, "%s: is cut off or damaged: zstd cannot unpack it", source.name);
+	else if (error == -EBADMSG)
+		cli_error(cli, "%s: is cut off or damaged: it cannot be unpacked", source.name);
 	else
-		cli_error(cli, "%s", why);
+		cli_error(cli, "%s", why[0] ? why : strerror(-error));
 	return error == -ENOSPC || error == -ENOMEM ? EXIT_LACKING : EXIT_INPUT;
 }
 
@@ -351,7 +281,8 @@ static int import_all(struct cli *cli, const struct import *import, struct input
 static int run(struct cli *cli)
 {
 	struct import import = {0};
-	struct input input = {.fd = -1};
+	struct input *input = NULL;
+	char why[256];
 	int code = cli_parse(cli, &import);
 
 	if (code >= 0)
@@ -362,14 +293,13 @@ static int run(struct cli *cli)
 	}
 	if (import.input && strcmp(import.input, "-") == 0)
 		import.input = NULL;
-	if (input_open(&input, import.input)) {
-		code = import_all(cli, &import, &input);
+	if (input_open(&input, import.input, why) == 0) {
+		code = import_all(cli, &import, input);
 	} else {
-		cli_error(cli, "%s: %s", import.input ? import.input : "standard input",
-			  strerror(errno));
+		cli_error(cli, "%s", why);
 		code = EXIT_INPUT;
 	}
-	input_close(&input);
+	input_close(input);
 	return code;
 }
 
@@ -378,9 +308,9 @@ const struct verb verb_import = {
 	.summary = "make a .qtrace of what perf or trace-cmd recorded",
 	.operands = "[INPUT]",
 	.description =
-		"Reads the text of `perf script` (or of ftrace's trace file), plain or packed by\n"
-		"zstd, from INPUT or standard input; or a trace.dat of trace-cmd.  The events are\n"
-		"kmem:mm_page_alloc, mm_page_free, mm_page_alloc_extfrag and mm_page_pcpu_drain;\n"
+		"Reads the text of `perf script` (or of ftrace's trace file), or a trace.dat of\n"
+		"trace-cmd; plain or packed by zstd or gzip; from INPUT or standard input.  The\n"
+		"events are kmem:mm_page_alloc, mm_page_free, mm_page_alloc_extfrag and mm_page_pcpu_drain;\n"
 		"others are passed over.  A replay also needs the machine's state before (and, to\n"
 		"compare with, after) the recording: --state names a directory with it.",
 	.examples = "  perf script | quire import -o my.qtrace --state saved/\n"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Traces: `quire import`, `info`, `replay` and `record`, with good files and with bad ones."""
 
+import gzip
 import json
 import os
 import random
@@ -116,21 +117,48 @@ class Importing(TraceTest):
         info = self.info()
         self.assertEqual((info["first_ns"], info["last_ns"]), (7500000000, 8123456789))
 
-    @unittest.skipUnless(shutil.which("zstd"), "needs zstd to pack a file")
-    def test_packed_by_zstd(self):
-        source, packed = self.directory / "events.txt", self.directory / "events.txt.zst"
-        source.write_text(balanced())
-        subprocess.run(["zstd", "-q", source, "-o", packed], check=True)
-        document = self.good_json("import", "-o", self.path, packed, schema="quire-import")
-        self.assertEqual(document["events"], 130)
-        with open(packed, "rb") as stream:
-            piped = subprocess.run([QUIRE, "import", "-o", self.directory / "p.qtrace"], stdin=stream, capture_output=True)
-        self.assertEqual((piped.returncode, piped.stderr), (0, b""))
-        self.assertEqual((self.directory / "p.qtrace").read_bytes(), self.path.read_bytes())
-        cut = self.directory / "cut.zst"
-        cut.write_bytes(packed.read_bytes()[:-20])
-        self.bad(3, "cut off or damaged", "import", "-o", self.directory / "c.qtrace", cut)
-        self.assertFalse((self.directory / "c.qtrace").exists())
+    def packed(self):
+        """The same text, packed in the ways there are; gzip in two members, as cat makes of two files."""
+        text = balanced().encode()
+        ways = {"gzip": gzip.compress(text[:5000]) + gzip.compress(text[5000:])}
+        if shutil.which("zstd"):
+            ways["zstd"] = subprocess.run(["zstd", "-qc"], input=text, stdout=subprocess.PIPE, check=True).stdout
+        return ways
+
+    def test_packed_text(self):
+        self.importing(balanced())
+        wanted = self.path.read_bytes()
+        for how, data in self.packed().items():
+            source, cut = self.directory / "events", self.directory / "cut"
+            source.write_bytes(data)
+            document = self.good_json("import", "-o", self.path, "--force", source, schema="quire-import")
+            self.assertEqual(document["events"], 130, how)
+            self.assertEqual(self.path.read_bytes(), wanted, how)
+            piped = subprocess.run([QUIRE, "import", "-o", self.directory / "p.qtrace", "--force"], input=data, capture_output=True)
+            self.assertEqual((piped.returncode, piped.stderr), (0, b""), how)
+            self.assertEqual((self.directory / "p.qtrace").read_bytes(), wanted, how)
+            for end in (-1, -20, 20):
+                cut.write_bytes(data[:end])
+                self.bad(3, "cut off or damaged", "import", "-o", self.directory / "c.qtrace", cut)
+            damaged = bytearray(data)
+            damaged[len(data) // 2] ^= 0xFF
+            cut.write_bytes(damaged)
+            result = run("import", "-o", self.directory / "c.qtrace", cut)
+            self.assertEqual(result.returncode, 3, (how, result.stderr))
+            self.assertFalse((self.directory / "c.qtrace").exists(), how)
+
+    def test_packed_state(self):
+        state = self.directory / "state"
+        self.machine(balanced())
+        wanted = self.path.read_bytes()
+        for path in list(state.iterdir()):
+            (state / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+        self.importing(balanced(), "--state", state)
+        self.assertEqual(self.path.read_bytes(), wanted)
+        whole = (state / "zoneinfo.before.gz").read_bytes()
+        (state / "zoneinfo.before.gz").write_bytes(whole[:-8])
+        self.bad(3, "zoneinfo.before.gz: what is packed in it is cut off", "import", "-o", self.directory / "c.qtrace", "--state", state, stdin=balanced())
 
     def test_what_cannot_be_imported_leaves_nothing(self):
         self.bad(3, "no page event", "import", "-o", self.path, stdin="")

@@ -36,9 +36,13 @@ struct import_source {
 int import_text(struct import_source *source, struct qtrace_writer *w, struct import_stats *stats,
 		import_progress *progress, void *progress_arg, char why[256]);
 
-/* A trace.dat of trace-cmd. */
-int import_trace_dat(const char *path, struct qtrace_writer *w, struct import_stats *stats,
-		     import_progress *progress, void *progress_arg, char why[256]);
+/*
+ * A trace.dat of trace-cmd, with the events of all its buffers.  It is read by a process of its own:
+ * libtracecmd does not survive every damaged file.  The name is for messages.
+ */
+int import_trace_dat(const char *path, const char *name, struct qtrace_writer *w,
+		     struct import_stats *stats, import_progress *progress, void *progress_arg,
+		     char why[256]);
 
 /*
  * gfp as the kernel prints it, in Quire's bits.  What Quire does not know is left out, counted and

@@ -325,17 +325,21 @@ static int merge_event(struct recorder *r, struct cpu_spool *cpu, struct qtrace_
 		       struct import_stats *stats)
 {
 	struct trace_event e = {.time_ns = cpu->ts, .cpu = (uint16_t)cpu->number};
-	int error = 0;
+	const char *comm;
+	int pid, error = 0;
 
 	stats->nr_lines++;
 	if (cpu->missed)
 		error = put_lost(cpu, w, stats);
-	if (!error &&
-	    tep_events_decode(&r->events, cpu->event, kbuffer_event_size(cpu->kbuf), w, stats, &e))
-		error = qtrace_put_event(w, &e);
-	else if (!error)
+	if (error)
+		return error;
+	if (!tep_events_decode(&r->events, cpu->event, kbuffer_event_size(cpu->kbuf), stats, &e,
+			       &pid, &comm)) {
 		stats->nr_skipped++;
-	return error;
+		return 0;
+	}
+	e.task = qtrace_task(w, pid, comm, strlen(comm));
+	return qtrace_put_event(w, &e);
 }
 
 int recorder_merge(struct recorder *r, struct qtrace_writer *w, struct import_stats *stats,

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <zstd.h>
 
+#include "input.h"
 #include "record.h"
 
 struct blob {
@@ -135,57 +135,27 @@ int record_state(struct qtrace_writer *w, enum qtrace_when when, unsigned *missi
 
 /* Saved files ------------------------------------------------------------------------------ */
 
-static int unpack_zstd(struct blob *b, const char *path, char why[256])
+/* dir/name.suffix, or the same packed; 1: found, 0: not there. */
+static int load_saved(const char *dir, const char *name, const char *suffix, char **data,
+		      size_t *size, char why[256])
 {
-	unsigned long long size = ZSTD_getFrameContentSize(b->data, b->size);
-	struct blob raw = {0};
-	ZSTD_DStream *stream = ZSTD_createDStream();
-	ZSTD_inBuffer in = {.src = b->data, .size = b->size};
-	size_t left = 1;
-
-	if (size < (1ull << 34))
-		blob_room(&raw, (size_t)size);
-	while (stream && left && blob_room(&raw, 1u << 20)) {
-		ZSTD_outBuffer out = {.dst = raw.data + raw.size, .size = raw.room - raw.size - 1};
-
-		left = ZSTD_decompressStream(stream, &out, &in);
-		if (ZSTD_isError(left) || (left && in.pos == in.size && !out.pos))
-			break;
-		raw.size += out.pos;
-	}
-	ZSTD_freeDStream(stream);
-	free(b->data);
-	*b = raw;
-	if (left) {
-		snprintf(why, 256, "%.200s: is damaged: zstd cannot unpack it", path);
-		return -EINVAL;
-	}
-	b->data[b->size] = 0;
-	return 0;
-}
-
-/* dir/name.suffix, or the same with .zst; 1: found, 0: not there. */
-static int load_saved(const char *dir, const char *name, const char *suffix, struct blob *b,
-		      char why[256])
-{
-	static const char *const packed[] = {"", ".zst"};
+	static const char *const packed[] = {"", ".zst", ".gz"};
 	char path[1024];
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
 		int error;
 
 		snprintf(path, sizeof(path), "%s/%s%s%s%s", dir, name, *suffix ? "." : "", suffix,
 			 packed[i]);
-		error = read_whole(path, b);
+		error = input_whole(path, data, size);
+		if (!error)
+			return 1;
 		if (error == -ENOENT)
 			continue;
-		if (error) {
-			snprintf(why, 256, "%.200s: %s", path, strerror(-error));
-			return error;
-		}
-		if (i)
-			error = unpack_zstd(b, path, why);
-		return error ? error : 1;
+		snprintf(why, 256, "%.200s: %s", path,
+			 error == -EBADMSG ? "what is packed in it is cut off or damaged"
+					   : strerror(-error));
+		return error;
 	}
 	return 0;
 }
@@ -193,16 +163,17 @@ static int load_saved(const char *dir, const char *name, const char *suffix, str
 static int import_saved(struct qtrace_writer *w, const char *dir, const char *name,
 			enum qtrace_when when, const char *suffix, unsigned *found, char why[256])
 {
-	struct blob b = {0};
-	int error = load_saved(dir, name, suffix, &b, why);
+	char *data = NULL;
+	size_t size;
+	int error = load_saved(dir, name, suffix, &data, &size, why);
 
 	if (error > 0) {
 		(*found)++;
-		error = qtrace_put_file(w, when, name, b.data, b.size);
+		error = qtrace_put_file(w, when, name, data, size);
 		if (error)
 			snprintf(why, 256, "%s", qtrace_writer_why(w));
 	}
-	free(b.data);
+	free(data);
 	return error;
 }
 

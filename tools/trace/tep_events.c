@@ -60,19 +60,20 @@ static const struct tep_layout *layout_of(const struct tep_events *te, int id,
 	return NULL;
 }
 
-bool tep_events_decode(const struct tep_events *te, void *data, int size, struct qtrace_writer *w,
-		       struct import_stats *stats, struct trace_event *e)
+bool tep_events_decode(const struct tep_events *te, void *data, int size,
+		       struct import_stats *stats, struct trace_event *e, int *pid,
+		       const char **comm)
 {
 	struct tep_record record = {.data = data, .size = size};
 	enum trace_kind kind;
 	const struct tep_layout *l = layout_of(te, tep_data_type(te->tep, &record), &kind);
-	const char *comm;
-	int pid;
 
 	if (!l)
 		return false;
-	pid = tep_data_pid(te->tep, &record);
-	comm = tep_data_comm_from_pid(te->tep, pid);
+	*pid = tep_data_pid(te->tep, &record);
+	*comm = tep_data_comm_from_pid(te->tep, *pid);
+	if (!*comm)
+		*comm = "";
 	e->kind = (uint8_t)kind;
 	e->pfn = value(l->pfn, data);
 	/* -1: the allocation failed */
@@ -84,8 +85,5 @@ bool tep_events_decode(const struct tep_events *te, void *data, int size, struct
 	e->fallback_order = (uint8_t)value(l->fallback_order, data);
 	e->fallback_type = (uint8_t)value(l->fallback_type, data);
 	e->change_ownership = (uint8_t)value(l->change_ownership, data);
-	if (!comm)
-		comm = "";
-	e->task = qtrace_task(w, pid, comm, strlen(comm));
 	return true;
 }

@@ -32,10 +32,11 @@ struct tep_events {
 bool tep_events_find(struct tep_events *te, struct tep_handle *tep);
 
 /*
- * Decode one raw event (not its time and CPU); false: it is none of ours.  The task is entered in
- * the writer's table.
+ * Decode one raw event, but not its time and CPU, nor the number of its task, whose pid and name
+ * are given; false: it is none of ours.
  */
-bool tep_events_decode(const struct tep_events *te, void *data, int size, struct qtrace_writer *w,
-		       struct import_stats *stats, struct trace_event *e);
+bool tep_events_decode(const struct tep_events *te, void *data, int size,
+		       struct import_stats *stats, struct trace_event *e, int *pid,
+		       const char **comm);
 
 #endif /* QUIRE_TRACE_TEP_EVENTS_H */
