@@ -310,9 +310,10 @@ const struct verb verb_import = {
 	.description =
 		"Reads the text of `perf script` (or of ftrace's trace file), or a trace.dat of\n"
 		"trace-cmd; plain or packed by zstd or gzip; from INPUT or standard input.  The\n"
-		"events are kmem:mm_page_alloc, mm_page_free, mm_page_alloc_extfrag and mm_page_pcpu_drain;\n"
-		"others are passed over.  A replay also needs the machine's state before (and, to\n"
-		"compare with, after) the recording: --state names a directory with it.",
+		"events are kmem:mm_page_alloc, mm_page_free, mm_page_alloc_extfrag and\n"
+		"mm_page_pcpu_drain; others are passed over.  A replay also needs the machine's\n"
+		"state before (and, to compare with, after) the recording: --state names a\n"
+		"directory with it.",
 	.examples = "  perf script | quire import -o my.qtrace --state saved/\n"
 		    "  quire import -o my.qtrace --state saved/ events.txt.zst",
 	.options = options,

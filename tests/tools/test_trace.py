@@ -457,6 +457,32 @@ class Replaying(TraceTest):
         self.bad(3, "buddyinfo:1", "replay", self.path)
 
 
+class Info(TraceTest):
+    def test_what_it_says(self):
+        state = self.directory / "state"
+        state.mkdir()
+        write_state(state)
+        run("import", "-o", self.path, "--state", state, stdin=balanced() + alloc(9, 700, order=15) + free(8, 900, order=2))
+        info = self.info()
+        self.assertEqual((info["format"], info["truncated"], info["checksums_right"]), ("1.0", False, True))
+        self.assertEqual((info["kernel"], info["cpus"], info["nodes"], info["event_cpus"]), ("6.12.0-test", 2, 1, 2))
+        self.assertEqual([(zone["zone"], zone["present"], zone["free"]) for zone in info["zones"]], [("Normal", NR_FRAMES, 3584)])
+        self.assertEqual((info["backward"], info["seconds"]), (1, 7.0))
+        self.assertEqual(info["orders"]["mm_page_alloc"], [64] + [0] * 8 + [1, 0])
+        self.assertEqual(info["orders"]["mm_page_free"], [64, 0, 1] + [0] * 6 + [1, 0])
+        self.assertEqual({name: nr for name, nr in info["chunks"].items() if "bytes" not in name}, {"files": 13, "events": 1, "tasks": 1, "end": 1, "unknown": 0})
+        text = self.good("info", self.path)
+        for line in ("kernel 6.12.0-test, 2 CPUs, 1 node, 0.0 GiB", "0: 64, 9: 1, above 10: 1", "time runs backwards at 1 events", "13 FILE, 1 EVTS"):
+            self.assertIn(line, text)
+        self.assertLessEqual(max(map(len, text.splitlines()[1:])), 80, text)
+
+    def test_of_a_machine_that_was_not_saved(self):
+        self.importing(balanced())
+        info = self.info()
+        self.assertEqual((info["kernel"], info["cpus"], info["nodes"], info["zones"]), (None, None, None, []))
+        self.assertIn("zones     unknown: the trace has no before/zoneinfo", self.good("info", self.path))
+
+
 class Showing(TraceTest):
     """`quire show` of a recording, and of the end of a replay that was saved."""
 

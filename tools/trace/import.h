@@ -37,8 +37,8 @@ int import_text(struct import_source *source, struct qtrace_writer *w, struct im
 		import_progress *progress, void *progress_arg, char why[256]);
 
 /*
- * A trace.dat of trace-cmd, with the events of all its buffers.  It is read by a process of its own:
- * libtracecmd does not survive every damaged file.  The name is for messages.
+ * A trace.dat of trace-cmd, with the events of all its buffers.  It is read by a process of its
+ * own: libtracecmd does not survive every damaged file.  The name is for messages.
  */
 int import_trace_dat(const char *path, const char *name, struct qtrace_writer *w,
 		     struct import_stats *stats, import_progress *progress, void *progress_arg,

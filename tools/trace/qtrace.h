@@ -76,6 +76,12 @@ void qtrace_abort(struct qtrace_writer *w);
 
 /* Reading ---------------------------------------------------------------------------------- */
 
+/* What a file is made of, for those who want to see: chunks of each kind. */
+struct qtrace_chunks {
+	uint64_t nr_files, nr_events, nr_tasks, nr_end, nr_unknown; /* of a later version */
+	uint64_t raw_bytes, stored_bytes; /* unpacked, and as they lie in the file */
+};
+
 struct qtrace {
 	/* Valid after qtrace_open(). */
 	struct qtrace_file *files;
@@ -105,6 +111,7 @@ const struct qtrace_file *qtrace_file(struct qtrace *trace, enum qtrace_when whe
 void qtrace_file_drop(struct qtrace *trace, const struct qtrace_file *file);
 /* The next block of events; returns how many, 0 at the end, or a negative errno. */
 int qtrace_next_block(struct qtrace *trace, const struct trace_event **events);
+struct qtrace_chunks qtrace_chunks(const struct qtrace *trace);
 /* Begin again. */
 void qtrace_rewind(struct qtrace *trace);
 

@@ -511,6 +511,25 @@ int qtrace_next_block(struct qtrace *t, const struct trace_event **events)
 	return 0;
 }
 
+struct qtrace_chunks qtrace_chunks(const struct qtrace *t)
+{
+	struct qtrace_chunks all = {0};
+
+	for (size_t i = 0; i < t->input->nr_chunks; i++) {
+		const struct qtrace_chunk *head = &t->input->chunks[i].head;
+		uint64_t *nr = head->tag == QTRACE_TAG_FILE     ? &all.nr_files
+			       : head->tag == QTRACE_TAG_EVENTS ? &all.nr_events
+			       : head->tag == QTRACE_TAG_TASKS  ? &all.nr_tasks
+			       : head->tag == QTRACE_TAG_END    ? &all.nr_end
+								: &all.nr_unknown;
+
+		++*nr;
+		all.raw_bytes += head->raw_size;
+		all.stored_bytes += QTRACE_CHUNK_BYTES + head->stored_size;
+	}
+	return all;
+}
+
 void qtrace_rewind(struct qtrace *t)
 {
 	t->input->next_block = 0;
