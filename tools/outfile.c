@@ -5,6 +5,7 @@
 #include "outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,24 +46,78 @@ static int outfile_check(const struct outfile *o, bool overwrite, char why[256])
 	return 0;
 }
 
+/*
+ * A file without a name: whatever ends this process, nothing of it is left.  Not all file systems
+ * have that; false: it must be a temporary name.
+ */
+static bool create_nameless(struct outfile *o)
+{
+	const char *slash = strrchr(o->path, '/');
+	char *dir = slash ? strndup(o->path, (size_t)(slash - o->path) + 1) : strdup(".");
+
+	o->fd = dir ? open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+	free(dir);
+	return o->fd >= 0;
+}
+
 static int outfile_create(struct outfile *o, char why[256])
 {
 	size_t length = strlen(o->path);
-	mode_t mask = umask(0);
+	mode_t mask;
 
-	umask(mask);
 	o->temporary = malloc(length + 8);
 	if (!o->temporary)
 		return outfile_fails(o, ENOMEM, "cannot be created", why);
 	snprintf(o->temporary, length + 8, "%s.XXXXXX", o->path);
+	o->nameless = create_nameless(o);
+	if (o->nameless)
+		return 0;
 	o->fd = mkstemp(o->temporary);
 	if (o->fd < 0) {
 		free(o->temporary);
 		o->temporary = NULL;
 		return outfile_fails(o, errno, "cannot be created", why);
 	}
+	mask = umask(0);
+	umask(mask);
 	fchmod(o->fd, 0666 & ~mask);
 	return 0;
+}
+
+/* Give a nameless file this name, where nothing has it; 0 or an errno. */
+static int name_it(const struct outfile *o, const char *name)
+{
+	char self[40];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0 ? errno : 0;
+}
+
+/* A name can only be taken from another file by way of a temporary one, which is made up here. */
+static int name_over(const struct outfile *o)
+{
+	char *end = o->temporary + strlen(o->path) + 1;
+	int error = EEXIST;
+
+	for (unsigned turn = 0; error == EEXIST && turn < 1000; turn++) {
+		snprintf(end, 7, "%06u", ((unsigned)getpid() * 1009u + turn) % 1000000u);
+		error = name_it(o, o->temporary);
+	}
+	if (!error && rename(o->temporary, o->path) < 0) {
+		error = errno;
+		unlink(o->temporary);
+	}
+	return error;
+}
+
+static int outfile_name(const struct outfile *o)
+{
+	int error;
+
+	if (!o->nameless)
+		return rename(o->temporary, o->path) < 0 ? errno : 0;
+	error = name_it(o, o->path);
+	return error == EEXIST && o->overwrite ? name_over(o) : error;
 }
 
 int outfile_open(struct outfile *o, const char *path, bool overwrite, char why[256])
@@ -75,6 +130,7 @@ int outfile_open(struct outfile *o, const char *path, bool overwrite, char why[2
 		snprintf(why, 256, "%.200s: no memory to begin", path);
 		return -ENOMEM;
 	}
+	o->overwrite = overwrite;
 	error = outfile_check(o, overwrite, why);
 	if (!error)
 		error = outfile_create(o, why);
@@ -106,8 +162,12 @@ int outfile_publish(struct outfile *o, char why[256])
 
 	if (fsync(o->fd) < 0 && errno != EINVAL)
 		error = outfile_fails(o, errno, "cannot write", why);
-	if (!error && rename(o->temporary, o->path) < 0)
-		error = outfile_fails(o, errno, "cannot be given its name", why);
+	if (!error) {
+		int failed = outfile_name(o);
+
+		if (failed)
+			error = outfile_fails(o, failed, "cannot be given its name", why);
+	}
 	if (error) {
 		outfile_abort(o);
 		return error;
@@ -121,7 +181,8 @@ void outfile_abort(struct outfile *o)
 {
 	if (o->temporary) {
 		close(o->fd);
-		unlink(o->temporary);
+		if (!o->nameless)
+			unlink(o->temporary);
 	}
 	outfile_forget(o);
 }

@@ -106,9 +106,18 @@ static int dispatch(int argc, char **argv)
 	return cli.verb->run(&cli);
 }
 
+/* Whatever a verb printed: it counts only if it came through. */
+static int output_check(const char *verb, int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "quire %s: the output could not be written\n", verb);
+	return code == EXIT_GOOD ? EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv)
 {
 	/* Only for what the terminal can show: numbers are the same everywhere. */
 	setlocale(LC_CTYPE, "");
-	return dispatch(argc, argv);
+	return output_check(argc > 1 ? argv[1] : "", dispatch(argc, argv));
 }

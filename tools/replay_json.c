@@ -228,6 +228,26 @@ static json_t *watermarks(const struct qr_alloc_stats *stats)
 	return object;
 }
 
+static json_t *first_unplaced(const struct replay_result *r)
+{
+	json_t *object = json_object();
+
+	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++) {
+		const struct replay_place *place = &r->first_unplaced[c];
+		json_t *row;
+
+		if (!r->unplaced[c])
+			continue;
+		row = json_object();
+		json_put_number(row, "event", place->event);
+		json_put_real(row, "time",
+			      (double)(int64_t)(place->time_ns - r->samples[0].time_ns) / 1e9);
+		json_put_number(row, "pfn", place->pfn);
+		json_put(object, replay_cause_name(c), row);
+	}
+	return object;
+}
+
 json_t *replay_json(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *object = json_object();
@@ -242,6 +262,9 @@ json_t *replay_json(const struct replay_machine *m, const struct replay_result *
 	json_put_real(object, "events_per_second", replay_speed(r));
 	json_put_number(object, "lost", r->nr_lost);
 	json_put(object, "unplaced", unplaced(r));
+	json_put(object, "first_unplaced", first_unplaced(r));
+	json_put_number(object, "backward", r->nr_backward);
+	json_put_number(object, "unknown_cpus", r->nr_unknown_cpus);
 	json_put(object, "fallbacks", pair(r->model_fallbacks, r->machine_fallbacks, true));
 	json_put(object, "claims", pair(r->model_claims, r->machine_claims, true));
 	json_put(object, "drained_pages", pair(r->model_drains, r->machine_drains, true));

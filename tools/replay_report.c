@@ -326,23 +326,38 @@ static void watermark_table(const struct replay_result *r, const struct term *te
 	}
 }
 
+static void odd_row(uint64_t nr, const char *what)
+{
+	if (nr)
+		printf("  %10s  %s\n", text_grouped(nr).text, what);
+}
+
+static void unplaced_row(const struct replay_result *r, enum replay_cause cause)
+{
+	const struct replay_place *first = &r->first_unplaced[cause];
+	int64_t since = (int64_t)(first->time_ns - r->samples[0].time_ns);
+
+	if (!r->unplaced[cause])
+		return;
+	odd_row(r->unplaced[cause], replay_cause_text(cause));
+	printf("  %10s    the first: event %s, at %.3f s, frame %#" PRIx64 "\n", "",
+	       text_grouped(first->event).text, (double)since / 1e9, first->pfn);
+}
+
 static void unplaced_table(const struct replay_result *r, const struct term *term)
 {
-	uint64_t all = 0;
+	uint64_t all = r->nr_lost + r->nr_backward + r->nr_unknown_cpus;
 
 	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++)
 		all += r->unplaced[c];
-	if (!all && !r->nr_lost)
+	if (!all)
 		return;
 	heading(term, "Events that could not be played as recorded");
-	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++) {
-		if (r->unplaced[c])
-			printf("  %10s  %s\n", text_grouped(r->unplaced[c]).text,
-			       replay_cause_text(c));
-	}
-	if (r->nr_lost)
-		printf("  %10s  events that the recorder itself lost\n",
-		       text_grouped(r->nr_lost).text);
+	for (unsigned c = 0; c < REPLAY_NR_CAUSES; c++)
+		unplaced_row(r, (enum replay_cause)c);
+	odd_row(r->nr_lost, "events that the recorder itself lost");
+	odd_row(r->nr_backward, "events earlier than one in front of them: the clock stood still");
+	odd_row(r->nr_unknown_cpus, "events of CPUs that zoneinfo lacks, played on those it has");
 }
 
 /* What no replay can know, with the size of it in this trace. */

@@ -133,20 +133,12 @@ static json_t *state_document(const struct state *s, const char *view)
 	return document;
 }
 
-static int flushed(const struct cli *cli)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_GOOD;
-	cli_error(cli, "the output could not be written");
-	return EXIT_FAILED;
-}
-
 /* Every document says what it is of. */
-static int finish(const struct cli *cli, const struct show_trace *show, json_t *document)
+static int finish(const struct show_trace *show, json_t *document)
 {
 	json_put_text(document, "file", show->path);
 	json_put_text(document, "when", moment_name(show));
-	return json_finish(document) ? EXIT_GOOD : flushed(cli);
+	return json_finish(document) ? EXIT_GOOD : EXIT_FAILED;
 }
 
 /* Files ------------------------------------------------------------------------------------ */
@@ -158,12 +150,12 @@ static int file_json(const struct cli *cli, const struct show_trace *show, struc
 	int code;
 
 	if (strcmp(show->view, "vmstat") == 0)
-		return finish(cli, show, show_vmstat_json(file->data));
+		return finish(show, show_vmstat_json(file->data));
 	if (state_read(&state, t, moment(show)) < 0) {
 		fails(cli, show, state.why);
 		code = EXIT_INPUT;
 	} else {
-		code = finish(cli, show, state_document(&state, show->view));
+		code = finish(show, state_document(&state, show->view));
 	}
 	state_free(&state);
 	return code;
@@ -184,7 +176,7 @@ static int show_file(const struct cli *cli, const struct show_trace *show, struc
 	if (show->json)
 		return file_json(cli, show, t, file);
 	fwrite(file->data, 1, file->size, stdout);
-	return flushed(cli);
+	return EXIT_GOOD;
 }
 
 /* The map ---------------------------------------------------------------------------------- */
@@ -269,12 +261,12 @@ static int show_trace_map(const struct cli *cli, const struct show_trace *show, 
 		json_t *document = show_map_json(&source);
 
 		json_put_flag(document, "types_inferred", !told);
-		code = finish(cli, show, document);
+		code = finish(show, document);
 	} else {
 		show_map(&source, &show->term, show->nr_per_cell);
 		if (!told)
 			printf("  types are inferred: only their numbers are recorded\n");
-		code = flushed(cli);
+		code = EXIT_GOOD;
 	}
 	replay_machine_free(&machine);
 	return code;

@@ -333,21 +333,6 @@ static bool print_json(struct qtrace *t, const char *path, const struct findings
 
 /* The verb --------------------------------------------------------------------------------- */
 
-static int info_print(struct cli *cli, struct qtrace *t, const struct info *info,
-		      const struct findings *f)
-{
-	bool good = true;
-
-	if (info->json)
-		good = print_json(t, info->path, f);
-	else
-		print_text(t, info->path, f);
-	if (good && fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_GOOD;
-	cli_error(cli, "the output could not be written");
-	return EXIT_FAILED;
-}
-
 static int run(struct cli *cli)
 {
 	struct info info = {0};
@@ -379,7 +364,10 @@ static int run(struct cli *cli)
 	} else {
 		if (trace.truncated)
 			fprintf(stderr, "quire info: warning: %s\n", cut);
-		code = info_print(cli, &trace, &info, findings);
+		if (!info.json)
+			print_text(&trace, info.path, findings);
+		else if (!print_json(&trace, info.path, findings))
+			code = EXIT_FAILED;
 	}
 	if (findings)
 		state_free(&findings->state);

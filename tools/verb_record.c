@@ -254,6 +254,9 @@ static int record_all(struct cli *cli, struct record *record)
 		cli_error(cli, "%s", why);
 	} else {
 		code = report(record, &totals, &stats);
+		/* without a command or a time, Ctrl-C is how it ends */
+		if (code == EXIT_GOOD && interrupted && (record->nr_words || record->seconds > 0))
+			code = EXIT_INTERRUPTED;
 		if (WIFEXITED(status) && WEXITSTATUS(status))
 			fprintf(stderr, "quire record: note: %s ended with status %d\n",
 				record->command[0], WEXITSTATUS(status));

@@ -288,18 +288,12 @@ static void view_text(const struct show *show, struct quire *q)
 	}
 }
 
-static int view_print(struct cli *cli, const struct show *show, struct quire *q)
+static int view_print(const struct show *show, struct quire *q)
 {
-	bool good = true;
-
 	if (show->json)
-		good = json_finish(view_json(show, q));
-	else
-		view_text(show, q);
-	if (good && fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_GOOD;
-	cli_error(cli, "the output could not be written");
-	return EXIT_FAILED;
+		return json_finish(view_json(show, q)) ? EXIT_GOOD : EXIT_FAILED;
+	view_text(show, q);
+	return EXIT_GOOD;
 }
 
 /* The verb --------------------------------------------------------------------------------- */
@@ -385,7 +379,7 @@ static int show_run(struct cli *cli, struct show *show)
 		return code;
 	}
 	code = wishes_fulfil(cli, show, qr_linux_quire(pool));
-	shown = view_print(cli, show, qr_linux_quire(pool));
+	shown = view_print(show, qr_linux_quire(pool));
 	qr_linux_close(pool);
 	return code == EXIT_GOOD ? shown : code;
 }

@@ -343,16 +343,12 @@ static int rows_check(struct cli *cli, const struct sweep *sweep)
 static int print_all(struct cli *cli, const struct sweep *sweep, const struct sweep_args *args)
 {
 	struct term term = term_of(stdout, (enum term_when)args->color);
-	bool good = true;
 
-	if (args->json)
-		good = json_print(sweep, args);
-	else
+	if (!args->json)
 		table_print(sweep, args, &term);
-	if (good && fflush(stdout) == 0 && !ferror(stdout))
-		return interrupted ? EXIT_INTERRUPTED : rows_check(cli, sweep);
-	cli_error(cli, "the output could not be written");
-	return EXIT_FAILED;
+	else if (!json_print(sweep, args))
+		return EXIT_FAILED;
+	return interrupted ? EXIT_INTERRUPTED : rows_check(cli, sweep);
 }
 
 static int sweep_machine(struct cli *cli, struct sweep_args *args, struct replay_machine *m)

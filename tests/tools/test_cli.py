@@ -51,12 +51,25 @@ class Frame(ProgramTest):
         self.bad(2, "there is no verb 'nonsense'", "help", "nonsense")
 
     def test_output_that_cannot_be_written(self):
-        with open("/dev/full", "w") as full:
-            result = subprocess.run(
-                [QUIRE, "show", "vmstat"], stdout=full, stderr=subprocess.PIPE, text=True
-            )
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("could not be written", result.stderr)
+        trace = SOURCE / "examples" / "traces" / "redis.qtrace"
+        for args in (
+            ["show", "vmstat"],
+            ["show", "map", trace],
+            ["show", "zoneinfo", trace],
+            ["show", "zoneinfo", trace, "--json"],
+            ["info", trace],
+            ["info", trace, "--json"],
+            ["replay", "--quiet", trace],
+            ["replay", "--quiet", trace, "--json"],
+            ["sweep", "--quiet", trace, "--set", "watermark_scale_factor=10,20"],
+            ["tunables"],
+            ["help", "replay"],
+        ):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([QUIRE, *map(str, args)], stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(result.returncode, 1, args)
+            self.assertIn("could not be written", result.stderr, args)
+            self.assertEqual(len(result.stderr.splitlines()), 1, (args, result.stderr))
 
 
 class Manual(ProgramTest):

@@ -19,6 +19,7 @@
 #include "replay.h"
 
 struct player {
+	const struct trace_event *now; /* the event that is being played */
 	const struct replay_machine *m;
 	const struct replay_config *config;
 	struct replay_result *r;
@@ -67,7 +68,9 @@ static double seconds_now(void)
 /* @more_free: pages by which the model has more free than if the event had been played. */
 static void unplaced(struct player *p, enum replay_cause cause, int64_t more_free)
 {
-	p->r->unplaced[cause]++;
+	if (!p->r->unplaced[cause]++)
+		p->r->first_unplaced[cause] =
+			(struct replay_place){p->r->nr_events, p->now->time_ns, p->now->pfn};
 	p->r->unplaced_pages += more_free;
 }
 
@@ -223,6 +226,9 @@ static void play_event(struct player *p, const struct trace_event *e)
 		return;
 	}
 	r->nr_events++;
+	p->now = e;
+	r->nr_backward += e->time_ns < p->model.now_ns;
+	r->nr_unknown_cpus += !p->config->nr_cpus && e->cpu >= p->model.nr_cpus;
 	if (e->order >= REPLAY_ORDERS) {
 		unplaced(p, REPLAY_BAD_ORDER, 0);
 		return;

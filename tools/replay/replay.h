@@ -154,6 +154,13 @@ struct replay_block {
 	uint32_t reserved; /* of these: never the allocator's, or taken away by a balloon */
 };
 
+/* An event, to be looked up. */
+struct replay_place {
+	uint64_t event; /* from 1 on */
+	uint64_t time_ns;
+	qr_pfn_t pfn;
+};
+
 struct replay_result {
 	char label[REPLAY_LABEL_SIZE]; /* the caller's name for this replay */
 	char engine[16];
@@ -166,6 +173,9 @@ struct replay_result {
 	double seconds; /* of real time, for the events alone */
 	uint64_t nr_kind[TRACE_NR_KINDS];
 	uint64_t unplaced[REPLAY_NR_CAUSES];
+	struct replay_place first_unplaced[REPLAY_NR_CAUSES]; /* where there are any */
+	uint64_t nr_backward; /* events before the latest time so far: the clock stood still */
+	uint64_t nr_unknown_cpus; /* events of CPUs that the state does not have: folded */
 	int64_t unplaced_pages; /* how many more are free for it */
 	uint64_t nr_lost;
 	uint64_t recorder_pages, outside_pages; /* taken by recorder.c */

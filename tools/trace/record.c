@@ -2,12 +2,14 @@
 /*
  * trace/record.c - page traffic of this machine, through tracefs
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "record.h"
@@ -116,6 +118,27 @@ static int open_spool(struct recorder *r, struct cpu_spool *cpu, int number, con
 	return 0;
 }
 
+/*
+ * libtracefs leaves its files open to whoever is started, and while a recorded command or one of
+ * its children has them the instance cannot be removed.
+ */
+static void keep_from_commands(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	while (fds && (entry = readdir(fds)) != NULL) {
+		char path[512];
+		ssize_t n = readlinkat(dirfd(fds), entry->d_name, path, sizeof(path) - 1);
+
+		path[n > 0 ? n : 0] = '\0';
+		if (strstr(path, "/trace_pipe_raw"))
+			fcntl(atoi(entry->d_name), F_SETFD, FD_CLOEXEC);
+	}
+	if (fds)
+		closedir(fds);
+}
+
 static int open_cpus(struct recorder *r, const char *dir, char why[256])
 {
 	int error = 0;
@@ -132,6 +155,7 @@ static int open_cpus(struct recorder *r, const char *dir, char why[256])
 		r->cpus[i].fd = -1;
 	for (int i = 0; !error && i < r->nr_cpus; i++)
 		error = open_spool(r, &r->cpus[i], i, dir, why);
+	keep_from_commands();
 	return error;
 }
 
@@ -165,6 +189,22 @@ int recorder_open(struct recorder **recorder, const struct record_options *optio
 	return 0;
 }
 
+/*
+ * The kernel refuses while anybody still reads it, and may be a moment late in noticing that nobody
+ * does.  Whatever comes: nothing is traced any more.
+ */
+static void instance_remove(struct recorder *r)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	tracefs_trace_off(r->instance);
+	for (unsigned turn = 0; turn < 200; turn++) {
+		if (tracefs_instance_destroy(r->instance) == 0 || errno != EBUSY)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 void recorder_close(struct recorder *r)
 {
 	for (int i = 0; r->cpus && i < r->nr_cpus; i++) {
@@ -183,7 +223,7 @@ void recorder_close(struct recorder *r)
 	if (r->tep)
 		tep_free(r->tep);
 	if (r->instance) {
-		tracefs_instance_destroy(r->instance);
+		instance_remove(r);
 		tracefs_instance_free(r->instance);
 	}
 	free(r);
