@@ -112,7 +112,7 @@ static void weigh_event(struct fit *f, const struct trace_event *e)
 	uint64_t n = e->pfn >> QR_PAGEBLOCK_ORDER;
 	struct block *b;
 
-	if (n >= f->nr)
+	if (n >= f->nr || e->order >= REPLAY_ORDERS)
 		return;
 	b = &f->blocks[n];
 	if (e->kind == TRACE_DRAIN && !b->told && e->migratetype < NR_TYPES)
