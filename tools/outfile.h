@@ -4,7 +4,7 @@
  *
  * What is written goes to a file without a name, or with a temporary one where the file system
  * knows no others, which gets its own name when all of it is there.  So a full disk or an
- * interruption never leaves half a file under the final name, nor destroys the one that stood there.
+ * interruption never leaves half a file under the final name, nor destroys what stood there.
  *
  * Each function that can fail returns 0 or a negative errno, with a sentence in why.  After a
  * failure nothing is left to write to; outfile_abort() cleans up, and is harmless at any time.

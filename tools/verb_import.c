@@ -86,8 +86,8 @@ static const struct cli_option options[] = {
 	 "unpacked"},
 	{"recorder-pages", "N", recorder_pages_take,
 	 "that the recorder took after the state was saved, and\n"
-	 "gave back before it was saved again; of perf record -m N:\n"
-	 "N for each CPU"},
+	 "gave back before it was saved again; perf record -m N\n"
+	 "has N for each CPU"},
 	{"level", "N", level_take, "of compression, 1..19; default 9"},
 	{"force", NULL, force_take, "replace an existing file"},
 	{"json", NULL, json_take, "print JSON; quire-import(1) describes it"},

@@ -284,10 +284,9 @@ const struct verb verb_record = {
 	.summary = "record this machine's page traffic and its state",
 	.operands = "[-- COMMAND [ARGUMENT...]]",
 	.description =
-		"Saves the state of this machine's memory, then its page allocation events "
-		"through\n"
-		"tracefs while COMMAND runs (or for --seconds, or until Ctrl-C), then the state\n"
-		"again, all into one file for `quire replay`.  Wants root: events and\n"
+		"Saves the state of this machine's memory, then its page allocation events,\n"
+		"through tracefs, while COMMAND runs (or for --seconds, or until Ctrl-C), then\n"
+		"the state again, all into one file for `quire replay`.  Wants root: events and\n"
 		"/proc/kpageflags are not for everybody.  Ctrl-C keeps what was recorded.",
 	.examples = "  quire record -o build.qtrace -- make -j8\n"
 		    "  quire record -o minute.qtrace --seconds 60",

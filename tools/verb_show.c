@@ -156,7 +156,8 @@ static bool operand_take(struct cli *cli, void *into, const char *value)
 
 static const struct cli_option options[] = {
 	{"set", "TUNABLE=VALUE", set_take,
-	 "set a tunable ('quire tunables' lists them); may be repeated"},
+	 "set a tunable ('quire tunables' lists them); may be\n"
+	 "repeated"},
 	{"alloc", "ORDER:COUNT[:GFP]", alloc_take,
 	 "first allocate COUNT (or 'all') blocks of 2^ORDER pages\n"
 	 "with this gfp mask, GFP_KERNEL if none is given; may be\n"
@@ -410,11 +411,11 @@ static int run(struct cli *cli)
 const struct verb verb_show = {
 	.name = "show",
 	.summary = "print what Linux would print of a machine's memory",
-	.operands = "buddyinfo|pagetypeinfo|zoneinfo|vmstat|map|machine [FILE]",
+	.operands = "VIEW [FILE]",
 	.description =
-		"Prints buddyinfo, pagetypeinfo, zoneinfo or vmstat as the kernel's file of that\n"
-		"name reads, a map of all pageblocks, or the description of a machine.  FILE is\n"
-		"one of two things.\n\n"
+		"VIEW is buddyinfo, pagetypeinfo, zoneinfo or vmstat, printed as the kernel's\n"
+		"file of that name reads; map, of all pageblocks; or machine, a description.\n"
+		"FILE is one of two things.\n\n"
 		"A recording of quire record or import, or what quire replay --save-end wrote:\n"
 		"its files are printed as they were recorded, before the recording or --after it.\n"
 		"\n"

@@ -162,10 +162,10 @@ static const struct cli_option verb_options[] = {
 	{"seed", "NUMBER", seed_take, "of the random numbers"},
 	{"engine", "NAME", engine_take, "which engine keeps the free blocks: list or bitmap"},
 	{"poison", NULL, poison_take, "fill free pages, verify them when allocated"},
-	{"option", "WORD", option_take,
-	 "an option of machine files: poison, shuffle, page_owner, ..."},
+	{"option", "WORD", option_take, "an option of machine files: poison, shuffle, ..."},
 	{"set", "TUNABLE=VALUE", set_take,
-	 "set a tunable ('quire tunables' lists them); may be repeated"},
+	 "set a tunable ('quire tunables' lists them); may be\n"
+	 "repeated"},
 	{"usdt", NULL, usdt_take, "fire the USDT probes, for bpftrace or perf"},
 	{"quiet", NULL, quiet_take, "no progress on stderr"},
 	{"json", NULL, json_take, "print the summary as JSON; quire-stress(1) describes it"},

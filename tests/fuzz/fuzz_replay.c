@@ -45,9 +45,16 @@ static struct bytes take_part(struct bytes *rest)
 
 static void put_frames(struct qtrace_writer *w, enum qtrace_when when, struct bytes runs)
 {
-	static const uint64_t words[] = {
-		KPF_BUDDY, KPF_LRU, 0, KPF_SLAB, KPF_RESERVED, KPF_NOPAGE, KPF_PGTABLE, KPF_OFFLINE,
-		KPF_HUGE | KPF_COMPOUND_HEAD, KPF_LRU | KPF_COMPOUND_TAIL};
+	static const uint64_t words[] = {KPF_BUDDY,
+					 KPF_LRU,
+					 0,
+					 KPF_SLAB,
+					 KPF_RESERVED,
+					 KPF_NOPAGE,
+					 KPF_PGTABLE,
+					 KPF_OFFLINE,
+					 KPF_HUGE | KPF_COMPOUND_HEAD,
+					 KPF_LRU | KPF_COMPOUND_TAIL};
 	uint64_t *frames = calloc(MAX_FRAMES, sizeof(*frames)), nr = 0;
 
 	check(frames);

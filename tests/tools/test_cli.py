@@ -38,7 +38,7 @@ class Frame(ProgramTest):
             self.assertEqual(text, self.good(verb, "--help"))
             self.assertTrue(text.startswith(f"Usage: quire {verb} "), text)
             self.assertIn("--json", text)
-            self.assertTrue(all(len(line) <= 100 for line in text.splitlines()), verb)
+            self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), verb)
 
     def test_help_of_machine_files(self):
         text = self.good("help", "machine")

@@ -15,7 +15,6 @@ import zlib
 
 from program import QUIRE, run
 from traces import (
-    CHUNK,
     FREE_PAGE,
     HEAD,
     NR_FRAMES,
@@ -27,6 +26,7 @@ from traces import (
     alloc,
     balanced,
     event,
+    file_of,
     free,
     pagetypeinfo,
     with_file,
@@ -204,6 +204,13 @@ class Replaying(TraceTest):
             self.assertEqual(document["start"]["free_pages"], {"model": NR_FRAMES - NR_USED, "machine": NR_FRAMES - NR_USED})
             self.assertEqual(document["start"]["free_2m"], {"model": 7, "machine": 7})
 
+    def test_the_least_is_that_of_any_time(self):
+        self.machine(balanced())
+        document = self.replay()
+        least = min(sample["free_2m"] for sample in document["series"])
+        self.assertLess(least, document["end"]["free_2m"]["model"])
+        self.assertEqual(document["least_free_2m"], least)
+
     def test_what_stays_allocated_is_missing_at_the_end(self):
         self.machine(balanced() + "".join(alloc(5 + i / 100, 2048 + 512 * i, order=9) for i in range(3)) + alloc(6, 700))
         end = self.replay()["end"]
@@ -235,6 +242,27 @@ class Replaying(TraceTest):
         self.assertTrue(all({"free_pages", "free_2m"} <= set(sample) for sample in document["series"]))
         self.assertEqual(document["series"][-1]["free_pages"], document["end"]["free_pages"]["model"])
         self.assertEqual([one["engine"] for one in document["runs"]], ["list", "bitmap"])
+
+    def test_json_names_that_others_rely_on(self):
+        """What the manual page promises, with its types, on a real recording: these names stay."""
+        document = self.replay(path=REDIS)
+        self.assertEqual(document["version"], 1)
+        self.assertIs(type(document["events"]), int)
+        self.assertIs(type(document["events_per_second"]), float)
+        self.assertTrue(document["unplaced"])
+        self.assertEqual({(type(cause), type(nr)) for cause, nr in document["unplaced"].items()}, {(str, int)})
+        for name in ("free_pages", "free_2m"):
+            self.assertEqual({key: type(value) for key, value in document["end"][name].items()}, {"model": int, "machine": int})
+        rows = document["end"]["orders"]
+        self.assertEqual({(row["zone"], row["order"]) for row in rows}, {(zone, order) for zone in ("DMA", "DMA32", "Normal") for order in range(11)})
+        self.assertEqual({type(row[name]) for row in rows for name in ("order", "model", "machine")}, {int})
+        for who in ("model", "machine"):
+            self.assertEqual(sum(row[who] << row["order"] for row in rows), document["end"]["free_pages"][who])
+            self.assertEqual(sum(row[who] << row["order"] - 9 for row in rows if row["order"] >= 9), document["end"]["free_2m"][who])
+        series = document["series"]
+        self.assertGreater(len(series), 100)
+        self.assertEqual({(type(s["time"]), type(s["free_pages"]), type(s["free_2m"])) for s in series}, {(float, int, int)})
+        self.assertEqual(series[-1]["free_2m"], document["end"]["free_2m"]["model"])
 
     def test_bundled_trace(self):
         document = self.replay("--engine", "list", "--engine", "bitmap", path=REDIS)
@@ -575,6 +603,22 @@ class Showing(TraceTest):
             self.assertEqual({name: sum(block[1] == name for block in blocks) for name in types}, types)
             info = self.info(end)
             self.assertEqual((info["events"], {f["when"] for f in info["files"]}), (0, {"meta", "before"}))
+
+    @unittest.skipUnless(shutil.which("zstd"), "needs zstd to look into a recording")
+    def test_saved_end_carries_types_and_uses(self):
+        self.machine(balanced() + "".join(alloc(5 + i / 100, 2048 + i, migratetype=mt) for i, mt in enumerate((0, 0, 0, 1, 1, 2))))
+        end, document = self.saved_end("--engine", "list")
+        lines = [line.split() for line in file_of(end.read_bytes(), "pageblocks").decode().splitlines()]
+        self.assertEqual(sum(int(nr) for _, nr, _ in lines), 8)
+        self.assertEqual([int(lines[i][0]) + 512 * int(lines[i][1]) for i in range(len(lines) - 1)], [int(start) for start, _, _ in lines[1:]])
+        told = {name: pair["model"] for name, pair in document["end"]["zones"][0]["pageblocks"].items() if pair["model"]}
+        self.assertEqual({name: sum(int(nr) for _, nr, of in lines if of == name) for name in told}, told)
+        words = struct.unpack(f"<{NR_FRAMES}Q", file_of(end.read_bytes(), "kpageflags"))
+        self.assertEqual(sum(word >> 10 & 1 for word in words), document["end"]["free_pages"]["model"])
+        self.assertEqual(sum(word >> 5 & 1 for word in words), NR_USED + 2)  # on an LRU list
+        self.assertEqual(sum(word >> 7 & 1 for word in words), 1)  # slab
+        self.assertIn(b"vm.min_free_kbytes = ", file_of(end.read_bytes(), "sysctl", 0))
+        self.assertEqual(file_of(end.read_bytes(), "origin", 0), f"end of a replay of {self.path}: list\n".encode())
 
     def test_saved_end_can_be_replayed(self):
         self.machine(balanced() + "".join(alloc(5 + i / 100, 2048 + 3 * i, migratetype=i % 3) for i in range(100)))

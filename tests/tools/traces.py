@@ -4,6 +4,7 @@
 import pathlib
 import shutil
 import struct
+import subprocess
 import tempfile
 import zlib
 
@@ -79,6 +80,21 @@ def with_file(trace, name, data, when=1):
             out += part if part[:4] != b"END " else chunk(b"FILE", struct.pack("<B7x48s8x", when, name.encode()) + data) + part
         at += size
     return out
+
+
+def file_of(trace, name, when=1):
+    """What a recording carries under this name; None: there is no zstd to unpack it with."""
+    if not shutil.which("zstd"):
+        return None
+    at, found = HEAD, b""
+    while at < len(trace):
+        size = CHUNK + struct.unpack_from("<I", trace, at + 12)[0]
+        if trace[at : at + 4] == b"FILE":
+            raw = subprocess.run(["zstd", "-dc"], input=trace[at + CHUNK : at + size], stdout=subprocess.PIPE, check=True).stdout
+            if raw[0] == when and raw[8:56].rstrip(b"\0") == name.encode():
+                found += raw[64:]
+        at += size
+    return found
 
 
 def write_state(directory, **replaced):
