@@ -27,6 +27,7 @@ struct replay {
 	struct run runs[RUNS_MAX];
 	unsigned nr_runs;
 	struct picture_request picture;
+	bool has_figure;
 	unsigned color;
 	const char *save_end; /* NULL: nowhere */
 	bool force, json, quiet;
@@ -106,7 +107,10 @@ static bool svg_take(struct cli *cli, void *into, const char *value)
 
 static bool figure_take(struct cli *cli, void *into, const char *value)
 {
-	return cli_word(cli, value, picture_figures, &((struct replay *)into)->picture.figure);
+	struct replay *replay = into;
+
+	replay->has_figure = true;
+	return cli_word(cli, value, picture_figures, &replay->picture.figure);
 }
 
 static bool color_take(struct cli *cli, void *into, const char *value)
@@ -325,6 +329,10 @@ static int run(struct cli *cli)
 
 	if (code < 0 && !replay.path) {
 		cli_error(cli, "which .qtrace?  make one with quire record or quire import");
+		code = EXIT_USAGE;
+	}
+	if (code < 0 && replay.has_figure && !replay.picture.svg) {
+		cli_error(cli, "--figure says which one --svg FILE writes, and there is no --svg");
 		code = EXIT_USAGE;
 	}
 	if (code < 0)

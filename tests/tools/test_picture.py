@@ -276,6 +276,8 @@ class Writing(PictureTest):
 
     def test_wrong_usage(self):
         self.bad(2, "huge, orders, free, cached, blocks, map", "replay", "--svg", self.svg, "--figure", "nosuch", self.path)
+        self.bad(2, "there is no --svg", "replay", "--html", self.html, "--figure", "map", self.path)
+        self.bad(4, "cannot be both", "replay", "--html", self.html, "--svg", self.html, self.path)
         for name in FIGURES:
             self.assertIn(name, self.good("replay", "--help"))
         self.assertEqual(self.left(), [])

@@ -262,6 +262,11 @@ double scale_place(const struct scale *s, double value, double from, double to)
 	return from + (value - s->low) / (s->high - s->low) * (to - from);
 }
 
+static unsigned nr_ticks(const struct scale *s)
+{
+	return (unsigned)(floor((s->high - s->first) / s->step + 1e-6) + 1);
+}
+
 /* Thousands apart, as everywhere. */
 static struct label tick_text(const struct scale *s, double value)
 {
@@ -296,10 +301,12 @@ void put_line(const struct drawing *d, const char *class, double x1, double y1, 
 
 void axis_values(const struct drawing *d, const struct box *plot, const struct scale *s)
 {
-	for (double v = s->first; v <= s->high + s->step * 1e-6; v += s->step) {
+	for (unsigned i = 0; i < nr_ticks(s); i++) {
+		double v = s->first + i * s->step;
 		double y = scale_place(s, v, plot->y + plot->height, plot->y);
 
-		put_line(d, v == s->low ? "axis" : "grid", plot->x, y, plot->x + plot->width, y);
+		put_line(d, i || s->first > s->low ? "grid" : "axis", plot->x, y,
+			 plot->x + plot->width, y);
 		put_label(d, plot->x - 8, y + 4, "tick", "end", tick_text(s, v).text);
 	}
 }
@@ -309,7 +316,8 @@ void axis_time(const struct drawing *d, const struct box *plot, const struct sca
 	double bottom = plot->y + plot->height;
 
 	put_line(d, "axis", plot->x, bottom, plot->x + plot->width, bottom);
-	for (double v = s->first; v <= s->high + s->step * 1e-6; v += s->step) {
+	for (unsigned i = 0; i < nr_ticks(s); i++) {
+		double v = s->first + i * s->step;
 		double x = scale_place(s, v, plot->x, plot->x + plot->width);
 
 		put_line(d, "axis", x, bottom, x, bottom + 4);

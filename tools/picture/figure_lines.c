@@ -18,7 +18,8 @@
 struct measure {
 	const char *name; /* how the page's script calls it */
 	double (*of)(const struct replay_sample *s);
-	double page_bytes; /* of one of what is counted; 0: it is a count */
+	bool memory; /* counted in pages, shown in bytes */
+	double each; /* what one of them is on the scale: its bytes, or 1 */
 	bool has_start, has_end;
 	double start, end; /* the machine's */
 };
@@ -82,17 +83,16 @@ static struct scale lines_scale(const struct drawing *d, const struct measure *m
 		low = fmin(low, m->end), high = fmax(high, m->end);
 	if (!(low <= high))
 		low = high = 0;
-	if (!m->page_bytes)
+	if (!m->memory)
 		return scale_round(low, high, one, 5, true);
-	return scale_round(low * m->page_bytes, high * m->page_bytes,
-			   unit_bytes(fmax(high * m->page_bytes, 1 << 20)), 5, false);
+	return scale_round(low * m->each, high * m->each, unit_bytes(fmax(high * m->each, 1 << 20)),
+			   5, false);
 }
 
 static double value_place(const struct measure *m, const struct scale *s, const struct box *plot,
 			  double value)
 {
-	return scale_place(s, value * (m->page_bytes ? m->page_bytes : 1), plot->y + plot->height,
-			   plot->y);
+	return scale_place(s, value * m->each, plot->y + plot->height, plot->y);
 }
 
 static void draw_curve(const struct drawing *d, const struct measure *m, unsigned n,
@@ -135,8 +135,8 @@ static void end_label_add(struct end_label *ends, unsigned *nr, const struct mea
 {
 	struct end_label *end = &ends[*nr];
 
-	if (m->page_bytes)
-		end->label = label_bytes(value * m->page_bytes);
+	if (m->memory)
+		end->label = label_bytes(value * m->each);
 	else
 		snprintf(end->label.text, sizeof(end->label.text), "%s",
 			 text_grouped((uint64_t)value).text);
@@ -214,8 +214,7 @@ static double draw_lines(const struct drawing *d, const struct measure *m, const
 	fprintf(d->out,
 		"<g class=\"plot\" data-kind=\"%s\" data-low=\"%.10g\" data-high=\"%.10g\" "
 		"data-span=\"%.10g\">",
-		m->name, values.low / (m->page_bytes ? m->page_bytes : 1),
-		values.high / (m->page_bytes ? m->page_bytes : 1), span);
+		m->name, values.low / m->each, values.high / m->each, span);
 	put_box(d, "hit", &plot);
 	fputs("</g>\n", d->out);
 	return plot.y + plot.height + MARGIN_BOTTOM;
@@ -242,6 +241,7 @@ double draw_huge(const struct drawing *d)
 	struct measure m = {
 		.name = "huge",
 		.of = sample_huge,
+		.each = 1,
 		.has_start = true,
 		.start = (double)r->start_2m.machine,
 		.has_end = d->p->machine->has_after,
@@ -259,7 +259,8 @@ double draw_free(const struct drawing *d)
 	struct measure m = {
 		.name = "free",
 		.of = sample_free,
-		.page_bytes = 1u << QR_PAGE_SHIFT,
+		.memory = true,
+		.each = 1u << QR_PAGE_SHIFT,
 		.has_start = true,
 		.start = (double)r->start_free_pages.machine,
 		.has_end = d->p->machine->has_after,
@@ -275,7 +276,8 @@ double draw_cached(const struct drawing *d)
 	struct measure m = {
 		.name = "cached",
 		.of = sample_cached,
-		.page_bytes = 1u << QR_PAGE_SHIFT,
+		.memory = true,
+		.each = 1u << QR_PAGE_SHIFT,
 		.has_start = true,
 		.has_end = machine->has_after,
 		.end = (double)d->p->runs[0].pcp_pages.machine,

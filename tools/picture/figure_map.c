@@ -185,7 +185,7 @@ static double map_legend(const struct drawing *d)
 double draw_map(const struct drawing *d)
 {
 	struct map m = {.d = d, .shrink = 1};
-	unsigned nr = cells_nr_maps(d->p), abreast = d->narrow ? 1 : nr < 4 ? nr : 4;
+	unsigned nr = cells_nr_maps(d->p), abreast = d->narrow ? 1 : nr < 4 ? nr : 4, column = 0;
 	double width = (d->width - (abreast - 1) * PANEL_GAP) / abreast, height;
 	double y = map_legend(d) + 12;
 
@@ -196,8 +196,11 @@ double draw_map(const struct drawing *d)
 		m.shrink *= 2;
 	m.cell = width * m.shrink / m.cells.columns;
 	height = 24 + m.cells.nr * (ZONE_LINE + 2.0) + (double)map_rows(&m) * m.cell + 16;
-	for (unsigned i = 0; i < nr; i++)
-		put_map(&m, i, i % abreast * (width + PANEL_GAP), y + i / abreast * height, width);
+	for (unsigned i = 0; i < nr; i++) {
+		put_map(&m, i, column * (width + PANEL_GAP), y, width);
+		column = column + 1 < abreast ? column + 1 : 0;
+		y += column ? 0 : height;
+	}
 	cells_free(&m.cells);
-	return y + (nr + abreast - 1) / abreast * height;
+	return y + (column ? height : 0);
 }

@@ -47,8 +47,13 @@ static int begin_file(struct outfile *o, const char *path, const char *start, ch
 
 int picture_begin(struct picture_request *request, char why[256])
 {
-	int error = begin_file(&request->html_file, request->html, html_start, why);
+	int error = 0;
 
+	if (request->html && request->svg && strcmp(request->html, request->svg) == 0) {
+		snprintf(why, 256, "%.150s: cannot be both the page and the figure", request->html);
+		return -EINVAL;
+	}
+	error = begin_file(&request->html_file, request->html, html_start, why);
 	if (!error)
 		error = begin_file(&request->svg_file, request->svg, svg_start, why);
 	if (error)
