@@ -4,9 +4,9 @@
  *
  * There is always enough memory for all of them, so that no request may fail on either engine,
  * whatever the others do.  Each frame has an owner, written with an exchange: a frame that is
- * handed out twice, or freed by somebody else's doing, is noticed at once.  Meanwhile one more thread
- * drains and disables caches, turns tunables, and isolates pageblocks and lets them go.  In the end
- * both instances are wholly free, and have counted the same.
+ * handed out twice, or freed by somebody else's doing, is noticed at once.  Meanwhile one more
+ * thread drains and disables caches, turns tunables, and isolates pageblocks and lets them go.  In
+ * the end both instances are wholly free, and have counted the same.
  */
 #include "unit/support.h"
 

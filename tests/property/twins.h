@@ -11,11 +11,11 @@
  *			blocks by order and by type add up to the counts; events are what was done
  *	success		a request succeeds on both or on neither, but for this:
  *
- * A request may fail on one of them alone if all its caches are emptied and then it succeeds; or if
- * no zone it may use is above its mark and has a block for it, by the twin's own map.  Where nothing
- * but the engine can make a difference (a *plain* machine: one zone, no reserves for types, nothing
- * isolated), both have the same number of free pages, and single pages get no such excuse: with
- * empty caches they must be had from both or from neither.
+ * A request may fail on one of them alone if all its caches are emptied and then it succeeds; or
+ * if no zone it may use is above its mark and has a block for it, by the twin's own map.  Where
+ * nothing but the engine can make a difference (a *plain* machine: one zone, no reserves for types,
+ * nothing isolated), both have the same number of free pages, and single pages get no such excuse:
+ * with empty caches they must be had from both or from neither.
  *
  * In the end all is given back, and the twins are as they were, block for block.
  */

@@ -235,13 +235,22 @@ static void step_carve(struct oracle *o)
 static void step_take_block(struct oracle *o)
 {
 	qr_pfn_t pfn = BASE + any(o, NR_FRAMES);
+	enum qr_migratetype rest;
 	struct qr_block block;
 	unsigned order;
 
 	if (o->nr_owned == MAX_BLOCKS || !o->zone->ops->find(o->zone, pfn, &block))
 		return;
 	order = any(o, block.order + 1);
-	o->zone->ops->take_block(o->zone, block, order, type_of(o, block.pfn));
+	rest = type_of(o, block.pfn);
+	/* Of a wholly free pageblock, what is left may become another type's. */
+	if (block.order == QR_PAGEBLOCK_ORDER && order < block.order && plain(rest))
+		rest = any(o, QR_MIGRATE_PCPTYPES);
+	o->zone->ops->take_block(o->zone, block, order, rest);
+	if (block.order == QR_PAGEBLOCK_ORDER && order < block.order &&
+	    type_of(o, block.pfn) != rest)
+		differ(o, "%#llx is of type %u, and what is left of it of %u",
+		       (unsigned long long)block.pfn, type_of(o, block.pfn), rest);
 	own(o, block.pfn, order);
 }
 
@@ -298,6 +307,24 @@ static void step_rotate(struct oracle *o)
 }
 
 /* Comparing -------------------------------------------------------------------------------- */
+
+static void compare_outside(struct oracle *o)
+{
+	const qr_pfn_t outside[] = {0,
+				    BASE - 1,
+				    qr__zone_start(o->zone) - 1,
+				    qr__zone_end(o->zone),
+				    BASE + NR_FRAMES,
+				    BASE + 100 * NR_FRAMES,
+				    QR_PFN_NONE};
+	struct qr_block block;
+
+	for (unsigned i = 0; i < QR_ARRAY_SIZE(outside); i++) {
+		if (o->zone->ops->find(o->zone, outside[i], &block))
+			differ(o, "%#llx is free, outside the zone",
+			       (unsigned long long)outside[i]);
+	}
+}
 
 static void compare_blocks(struct oracle *o)
 {
@@ -368,6 +395,7 @@ static void compare(struct oracle *o)
 {
 	buddy_machine_check(o->zone);
 	compare_blocks(o);
+	compare_outside(o);
 	for (unsigned i = 0; i < 4; i++)
 		compare_questions(o);
 }
