@@ -305,9 +305,24 @@ static struct qtrace trace;
 static struct replay_machine recorded;
 static struct replay_result result;
 
+static struct model_end {
+	struct qr_zone_snapshot normal;
+	struct qr_pcp_snapshot pcp[NR_CPUS];
+} model_end;
+
+static int look_at_model(void *arg, struct model *model, char *why)
+{
+	(void)arg, (void)why;
+	assert_int_equal(qr_zone_snapshot(model->q, 0, QR_ZONE_NORMAL, &model_end.normal), 0);
+	for (unsigned cpu = 0; cpu < NR_CPUS; cpu++)
+		assert_int_equal(
+			qr_pcp_snapshot(model->q, 0, QR_ZONE_NORMAL, cpu, &model_end.pcp[cpu]), 0);
+	return 0;
+}
+
 static void replay(void)
 {
-	struct replay_config config = {.engine = test_engine()};
+	struct replay_config config = {.engine = test_engine(), .at_end = look_at_model};
 
 	assert_int_equal(qtrace_open(m.path, &trace), 0);
 	if (replay_machine_read(&recorded, &trace) < 0)
@@ -457,6 +472,75 @@ static void test_from_the_middle(void **state)
 	machine_end();
 }
 
+/* What lay where in a cache is told by when it leaves; and how large it may get, by zoneinfo. */
+static void test_caches_as_they_were(void **state)
+{
+	const struct state_zone *zone;
+
+	(void)state;
+	machine_begin();
+	m.cpu = 1;
+	for (unsigned i = 0; i < 600; i++)
+		assert_true(take(QR_GFP_HIGHUSER_MOVABLE, 0, FRAME_MOVABLE));
+	while (m.nr_blocks)
+		give(0);
+	m.cpu = 0;
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(take(kinds[i % 4].gfp, 0, kinds[i % 4].class));
+	while (m.nr_blocks)
+		give((unsigned)(draw() % m.nr_blocks));
+	record_begin();
+	record_events(true);
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(take(kinds[i % 4].gfp, 0, kinds[i % 4].class));
+	record_events(false);
+	record_end();
+	replay();
+	assert_int_equal(result.frames_differ, 0);
+	zone = state_zone(&recorded.before, 0, QR_ZONE_NORMAL);
+	assert_non_null(zone);
+	assert_in_range(zone->cpu_high[1], model_end.pcp[1].high_min + 1,
+			model_end.pcp[1].high_max - 1);
+	for (unsigned cpu = 1; cpu < NR_CPUS; cpu++)
+		assert_int_equal(model_end.pcp[cpu].high, zone->cpu_high[cpu]);
+	assert_int_equal(result.pcp_pages.model,
+			 (int64_t)result.pcp_pages.machine + result.books.unfound);
+	replay_forget();
+	machine_end();
+}
+
+/* Free blocks of several pageblocks, of each type as many as pagetypeinfo counts. */
+static void test_types_of_free_pageblocks(void **state)
+{
+	const struct state_zone *zone;
+
+	(void)state;
+	machine_begin();
+	m.cpu = 0;
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(take(i % 2 ? kinds[3].gfp : QR_GFP_KERNEL, 10, FRAME_OTHER));
+	while (m.nr_blocks)
+		give(0);
+	assert_true(take(QR_GFP_HIGHUSER_MOVABLE, 0, FRAME_MOVABLE));
+	record_begin();
+	record_events(true);
+	assert_true(take(QR_GFP_HIGHUSER_MOVABLE, 0, FRAME_MOVABLE));
+	record_events(false);
+	record_end();
+	replay();
+	zone = state_zone(&recorded.before, 0, QR_ZONE_NORMAL);
+	assert_non_null(zone);
+	assert_true(zone->type_blocks[QR_MIGRATE_UNMOVABLE][10] >= 3);
+	for (unsigned t = 0; t < QR_MIGRATE_PCPTYPES; t++) {
+		assert_int_equal(model_end.normal.nr_pageblocks[t], zone->pageblocks[t]);
+		for (unsigned o = QR_PAGEBLOCK_ORDER; o < REPLAY_ORDERS; o++)
+			assert_int_equal(model_end.normal.nr_blocks_type[t][o],
+					 zone->type_blocks[t][o]);
+	}
+	replay_forget();
+	machine_end();
+}
+
 /* What is lost between snapshot and events, and in the events, is in the books to the page. */
 static void test_books_without_some_events(void **state)
 {
@@ -494,8 +578,10 @@ int main(void)
 		cmocka_unit_test(test_from_an_empty_machine),
 		cmocka_unit_test(test_with_a_recorder_in_it),
 		cmocka_unit_test(test_from_the_middle),
+		list_unit_test(test_caches_as_they_were),
+		list_unit_test(test_types_of_free_pageblocks),
 		cmocka_unit_test(test_books_without_some_events),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return test_group_run("replay", tests);
 }
