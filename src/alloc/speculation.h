@@ -33,7 +33,8 @@ void qr__speculation_decay(struct qr_allocator *alloc);
 
 /*
  * By whoever has the only reference to a page and holds the lock of his CPU's cache: exchange the
- * word of its state for another; false: it is not @from any more, and nothing was written.
+ * word of its state for another; false: it is not @from any more, and nothing was written.  Not for
+ * pages that go to a list: of two frees at once both may succeed, see speculation.c.
  */
 QR_INLINE bool qr__only_holder_exchange(struct qr_allocator *alloc, struct qr_page_state *state,
 					uint64_t from, uint64_t to)

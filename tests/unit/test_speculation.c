@@ -314,6 +314,83 @@ static void test_interleaved(void **state)
 	assert_true(t.got > NR_SEEDS && t.closed > NR_SEEDS && t.kept_open > NR_SEEDS / 4);
 }
 
+/* Misuse ----------------------------------------------------------------------------------- */
+
+#define NR_AFTER 6u
+
+static struct {
+	struct qr_page *page;
+	unsigned nr_freed;
+	struct qr_page *after[2][NR_AFTER];
+} twice;
+
+/* Two do this at once, and go on with what they get. */
+static void freer(void *arg)
+{
+	unsigned who = (unsigned)(uintptr_t)arg;
+
+	qr_sim_yield(t.sim);
+	qr___free_pages(t.q, twice.page, 0);
+	/* To free it when the other has it again would be another mistake, one that nobody sees. */
+	twice.nr_freed++;
+	while (twice.nr_freed < 2)
+		qr_sim_yield(t.sim);
+	for (unsigned i = 0; i < NR_AFTER; i++) {
+		qr_sim_yield(t.sim);
+		twice.after[who][i] = qr_alloc_pages(t.q, QR_GFP_KERNEL, 0);
+	}
+}
+
+static unsigned nr_owners_of(const struct qr_page *page)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < 2 * NR_AFTER; i++)
+		nr += twice.after[i / NR_AFTER][i % NR_AFTER] == page;
+	return nr;
+}
+
+static void free_twice(const char *engine, bool local_locks, uint64_t seed)
+{
+	struct qr_sim_config config = {.local_locks = local_locks, .machine.engine = engine};
+	struct qr_quire_snapshot before, after;
+
+	t.sim = machine_new(&config);
+	t.q = qr_sim_quire(t.sim);
+	t.alloc = qr__allocator(t.q);
+	qr_drain_all_pages(t.q, NULL);
+	qr_quire_snapshot(t.q, &before);
+	twice.page = qr_alloc_pages(t.q, QR_GFP_KERNEL, 0);
+	twice.nr_freed = 0;
+	qr_sim_spawn(t.sim, 0, freer, (void *)0);
+	qr_sim_spawn(t.sim, 1, freer, (void *)1);
+	assert_int_equal(qr_sim_run(t.sim, seed), 0);
+	for (unsigned i = 0; i < 2 * NR_AFTER; i++)
+		assert_int_equal(nr_owners_of(twice.after[i / NR_AFTER][i % NR_AFTER]), 1);
+	for (unsigned i = 0; i < 2 * NR_AFTER; i++)
+		qr___free_pages(t.q, twice.after[i / NR_AFTER][i % NR_AFTER], 0);
+	qr_drain_all_pages(t.q, NULL);
+	qr_quire_snapshot(t.q, &after);
+	if (after.nr_free != before.nr_free || qr_sim_log_matches(t.sim, "refused") != 1)
+		fail_msg("%s, seed %llu: %lld pages more than before, %u reports: %s", engine,
+			 (unsigned long long)seed, (long long)(after.nr_free - before.nr_free),
+			 qr_sim_log_matches(t.sim, "refused"), qr_sim_log_last(t.sim));
+	end();
+}
+
+/* Whether it is told at once or when the second copy comes to the zone: nothing is harmed. */
+static void test_freed_twice_at_once(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	for (uint64_t seed = 0; seed < NR_SEEDS / 2; seed++) {
+		free_twice("list", true, seed);
+		free_twice("list", false, seed);
+		free_twice("bitmap", true, seed);
+		free_twice("bitmap", false, seed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_ranks),
 #endif
 		cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_freed_twice_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
