@@ -209,7 +209,7 @@ static void print_text(struct qtrace *t, const char *path, const struct findings
 	       t->truncated ? ", cut off" : "");
 	print_machine(t, f);
 	print_events(t, f);
-	printf("size      %s bytes, packed 1 to %.0f; the events %.2f bytes each, in %s blocks\n",
+	printf("size      %s bytes, packed 1 to %.0f; events %.2f bytes each, %s blocks\n",
 	       text_grouped(to->bytes).text, (double)chunks.raw_bytes / (double)(to->bytes + 1),
 	       to->nr_events ? (double)to->event_bytes / (double)to->nr_events : 0.0,
 	       text_grouped(to->nr_blocks).text);
