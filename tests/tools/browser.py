@@ -126,6 +126,16 @@ class Browser:
         actions = [{"type": "pointerMove", "duration": 0, "x": round(x), "y": round(y)}]
         self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
 
+    def drag(self, x, y, dx, dy):
+        """Press the mouse there, and let it go elsewhere."""
+        actions = [
+            {"type": "pointerMove", "duration": 0, "x": round(x), "y": round(y)},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 50, "origin": "pointer", "x": dx, "y": dy},
+            {"type": "pointerUp", "button": 0},
+        ]
+        self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+
     def keys(self, text):
         actions = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
