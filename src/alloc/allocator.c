@@ -31,7 +31,7 @@ static void zone_rooms(struct qr_layout *layout, struct qr_zone *zone, int nid,
 	size_t room;
 
 	qr__layout_zone_span(layout, nid, type, &start_pfn, &end_pfn);
-	room = qr__layout_room(layout, ops->zone_size(start_pfn, end_pfn), 64);
+	room = qr__layout_room(layout, ops->zone_size(start_pfn, end_pfn, layout->nr_cpus), 64);
 	if (memory) {
 		zone->ops = ops;
 		zone->buddy = memory + room;
@@ -66,6 +66,20 @@ static uint32_t options_resolve(uint32_t options)
 	return options;
 }
 
+/* Linux caches small blocks and huge pages; where magazines are, everything between them, too. */
+static uint32_t pcp_orders_of(const struct qr_config *config)
+{
+	bool huge = !(config->options & QR_OPT_NO_HUGE_PCP);
+	uint32_t orders = (UINT32_C(2) << QR_PAGE_ALLOC_COSTLY_ORDER) - 1;
+
+	if (qr__buddy_engine(config->engine)->refill)
+		orders = (UINT32_C(1) << QR_PAGEBLOCK_ORDER) - 1 +
+			 (huge ? UINT32_C(1) << QR_PAGEBLOCK_ORDER : 0);
+	else if (huge)
+		orders |= UINT32_C(1) << QR_HPAGE_PMD_ORDER;
+	return orders;
+}
+
 static void options_init(struct qr_allocator *alloc, const struct qr_config *config)
 {
 	const uint32_t checks = QR_OPT_CHECK_PAGES | QR_OPT_PAGE_POISON | QR_OPT_INIT_ON_ALLOC |
@@ -75,8 +89,9 @@ static void options_init(struct qr_allocator *alloc, const struct qr_config *con
 	alloc->extras = alloc->options & QR_OPT_PREP_EXTRAS;
 	if (config->platform.cpu_model == QR_CPU_UP)
 		alloc->extras |= QR_EXTRA_UP;
-	alloc->huge_pcp = !(config->options & QR_OPT_NO_HUGE_PCP);
+	alloc->pcp_orders = pcp_orders_of(config);
 	alloc->check_pages = (config->options & checks) != 0;
+	qr__detour_set(alloc, QR_DETOUR_EXTRAS, alloc->extras != 0);
 	alloc->has_address = config->platform.page_address != NULL;
 	alloc->cpu_cache_bytes = config->cpu_cache_bytes;
 }

@@ -37,6 +37,7 @@ typedef uint32_t qr_fpi_t;
 #define QR_FPI_NONE ((qr_fpi_t)0)
 #define QR_FPI_SKIP_REPORT_NOTIFY ((qr_fpi_t)1u << 0) /* it was only borrowed */
 #define QR_FPI_TO_TAIL ((qr_fpi_t)1u << 1) /* hand it out last */
+#define QR_FPI_FRESH ((qr_fpi_t)1u << 2) /* nobody had it yet: last, and its record says nothing */
 
 /* What upper layers want to be told of; set by quire/ when the instance is made.  NULL: nothing. */
 struct qr_alloc_events {
@@ -73,6 +74,12 @@ struct qr_speculation {
 	struct qr_spinlock lock; /* rank SPECULATION: changes of the mode */
 };
 
+/* What makes requests more than a page out of, or into, a cache. */
+#define QR_DETOUR_EXTRAS (1u << 0) /* alloc->extras */
+#define QR_DETOUR_FAIL (1u << 1) /* some shall fail */
+#define QR_DETOUR_MOBILITY (1u << 2) /* types are not told apart */
+#define QR_DETOUR_GFP (1u << 3) /* not all bits of a mask are allowed yet */
+
 struct qr_allocator {
 	struct qr_frames frames;
 
@@ -95,8 +102,13 @@ struct qr_allocator {
 	_Atomic uint32_t gfp_allowed_mask; /* a */
 	uint32_t options; /* c: QR_OPT_... */
 	uint32_t extras; /* c: of these, QR_OPT_PREP_EXTRAS; and QR_EXTRA_UP */
+	/*
+	 * a: why requests take the long way, QR_DETOUR_...; whoever changes what a bit stands for
+	 * sets it, with qr__detour_set()
+	 */
+	_Atomic uint32_t detours;
+	uint32_t pcp_orders; /* c: bit k: the caches keep blocks of order k */
 	_Atomic uint32_t speculation_mode; /* a: see speculation.c; each free looks at it */
-	bool huge_pcp; /* c */
 	bool check_pages; /* c: any option that needs page checks */
 	bool has_address; /* c: the platform can reach the bytes of pages */
 	_Atomic bool initialised; /* a: the first release of memory is over */
@@ -181,6 +193,14 @@ static inline struct qr_base *qr__alloc_base(struct qr_allocator *alloc)
 QR_INLINE void qr__stat(struct qr_allocator *alloc, unsigned stat, uint64_t nr)
 {
 	atomic_fetch_add_explicit(&alloc->stat[stat], nr, memory_order_relaxed);
+}
+
+QR_INLINE void qr__detour_set(struct qr_allocator *alloc, uint32_t why, bool on)
+{
+	if (on)
+		atomic_fetch_or_explicit(&alloc->detours, why, memory_order_release);
+	else
+		atomic_fetch_and_explicit(&alloc->detours, ~why, memory_order_release);
 }
 
 /* One request on its way through zones. */
@@ -275,13 +295,18 @@ bool qr__check_new_pages(struct qr_allocator *alloc, struct qr_page *page, unsig
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 		      qr_gfp_t gfp, unsigned alloc_flags);
 /* The bare change of a clean record; the reference last: whoever gets one finds a block in use. */
-QR_INLINE void qr__page_open(struct qr_frames *frames, struct qr_page *page)
+QR_INLINE void qr__index_open(struct qr_frames *frames, uint32_t i)
 {
-	struct qr_page_state *state = qr__page_state(frames, page);
+	struct qr_page_state *state = &frames->states[i];
 
 	if (qr__unlikely(qr__state_noted(state)))
-		qr__page_private_set(frames, page, 0);
+		qr__page_private_set(frames, &frames->pages[i], 0);
 	qr__state_open(state);
+}
+
+QR_INLINE void qr__page_open(struct qr_frames *frames, struct qr_page *page)
+{
+	qr__index_open(frames, qr__page_index(frames, page));
 }
 
 /* Make it ready to be free: false: bad, it was leaked. */

@@ -72,6 +72,8 @@ enum qr_migratetype qr_find_suitable_fallback(struct qr_zone *zone, unsigned ord
 					      bool *can_steal)
 {
 	*can_steal = false;
+	if (zone->ops->settle)
+		zone->ops->settle(zone);
 	if (!qr__type_mergeable(type))
 		return QR_MIGRATE_TYPES;
 	if (only_claim && !can_steal_fallback(zone, order, type))
@@ -240,6 +242,7 @@ bool qr_boost_watermark(struct qr_zone *zone)
 	max_boost = qr__max(QR_PAGEBLOCK_NR_PAGES, max_boost);
 	boost = qr__min(qr__read(&zone->watermark_boost) + QR_PAGEBLOCK_NR_PAGES, max_boost);
 	qr__write(&zone->watermark_boost, boost);
+	qr__zone_scarce_review(zone);
 	qr__stat(alloc, QR_STAT_BOOSTS, 1);
 	QR_TRACE(qr__alloc_base(alloc), QR_TP_WATERMARK_BOOST, .pfn = QR_PFN_NONE, .a = zone->nid,
 		 .b = zone->type, .c = (int64_t)boost);

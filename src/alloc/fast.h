@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alloc/fast.h - the short way: one page, out of and into this CPU's cache
+ * alloc/fast.h - the short way: a block, out of and into this CPU's cache
  *
  * What most requests come to when everything unusual is cut away.  Nothing is decided here that the
  * long way (page_alloc.c, free.c, pcp.c) would decide differently: whatever is not as usual, an
@@ -8,14 +8,18 @@
  * reason to turn back with nothing done and go the long way.  So the short way may be left out at
  * any time, and the only difference is time.
  *
- * What it costs: a locked instruction for the reference on the way in, and where the platform has
- * no local locks one each for the cache's lock.  The rest is loads and stores in a handful of cache
- * lines: three of the zone, two of the cache, one each of the page's state and pageblock.
+ * It is for single pages, and where caches keep magazines for all orders that have one.
+ *
+ * What it costs: no locked instruction where the platform has local locks and nobody takes
+ * references to other people's pages (speculation.h); else one each for the cache's lock, and one
+ * for the reference on the way in.  The rest is loads and stores in a handful of cache lines: two of
+ * the zone, two or three of the cache, and the page's state.
  */
 #ifndef QR_ALLOC_FAST_H
 #define QR_ALLOC_FAST_H
 
 #include "pcp.h"
+#include "speculation.h"
 
 /* Requests that differ from others only in how hard they try, or where. */
 #define QR_GFP_USUAL \
@@ -25,133 +29,184 @@
 /* Is there anything about the instance that makes an allocation more than taking a page? */
 QR_INLINE bool qr__fast_alloc_usual(const struct qr_allocator *alloc)
 {
-	uint64_t unusual = alloc->extras;
-
-	unusual |= atomic_load_explicit(&alloc->frames.base.trace_mask, memory_order_relaxed);
-	unusual |= atomic_load_explicit(&alloc->fail_on, memory_order_relaxed);
-	unusual |= atomic_load_explicit(&alloc->frames.mobility_disabled, memory_order_relaxed);
-	unusual |= ~atomic_load_explicit(&alloc->gfp_allowed_mask, memory_order_relaxed) &
-		   QR_GFP_BITS_MASK;
-	return !unusual;
+	return !(atomic_load_explicit(&alloc->detours, memory_order_relaxed) |
+		 atomic_load_explicit(&alloc->frames.base.trace_mask, memory_order_relaxed));
 }
 
-/* Is the zone so well off that no mark needs to be looked at but the highest? */
-QR_INLINE bool qr__fast_zone_open(const struct qr_zone *zone, enum qr_zone_type highest,
-				  enum qr_migratetype type)
+/* Neither short of pages nor disturbed in any other way? */
+QR_INLINE bool qr__fast_zone_open(const struct qr_zone *zone)
 {
-	uint64_t kept = qr__read(&zone->nr_free_highatomic);
-
-	if (type != QR_MIGRATE_MOVABLE)
-		kept += qr__read(&zone->nr_free_cma);
-	kept += qr__wmark_pages(zone, QR_WMARK_HIGH) + qr__read(&zone->lowmem_reserve[highest]);
-	return !atomic_load_explicit(&zone->flags, memory_order_relaxed) &&
-	       qr__read(&zone->nr_free_pages) > kept;
+	return !atomic_load_explicit(&zone->flags, memory_order_relaxed);
 }
 
-/* The first page of this CPU's list, if there is one and the cache is to be had. */
-QR_INLINE struct qr_page *qr__fast_take(struct qr_zone *zone, enum qr_migratetype type)
+/* Out -------------------------------------------------------------------------------------- */
+
+/* The first page of a list; QR_LIST_NONE: it is empty. */
+QR_INLINE uint32_t qr__fast_list_take(struct qr_frames *frames, struct qr_per_cpu_pages *pcp,
+				      enum qr_migratetype type) QR_REQUIRES(pcp->lock)
 {
-	struct qr_frames *frames = zone->frames;
-	struct qr_page *page = NULL;
+	struct qr_list *list = &pcp->lists[type];
+
+	if (qr__unlikely(qr__list_empty(list)))
+		return QR_LIST_NONE;
+	qr__pcp_write(&pcp->count, qr__pcp_read(&pcp->count) - 1);
+	qr__pcp_write(&pcp->free_count, qr__pcp_read(&pcp->free_count) >> 1);
+	qr__bump(&pcp->nr_alloc, 1);
+	qr__bump(&pcp->nr_hit, 1);
+	return qr__list_pop_front(list, qr__page_links(frames));
+}
+
+_Static_assert(QR_MAGAZINE_EMPTY == QR_LIST_NONE, "the same number says that there is none");
+
+/* A block that waits in this CPU's cache; QR_LIST_NONE: there is none, or no cache to be had. */
+QR_INLINE uint32_t qr__fast_take(struct qr_base *base, struct qr_zone *zone,
+				 enum qr_migratetype type, unsigned order)
+{
 	struct qr_per_cpu_pages *pcp;
-	struct qr_list *list;
+	uint32_t i = QR_LIST_NONE;
 
-	if (qr__unlikely(!qr__pcp_enter(zone, &pcp)))
-		return NULL;
-	list = &pcp->lists[type];
-	if (qr__likely(!qr__list_empty(list))) {
-		page = &frames->pages[qr__list_pop_front(list, qr__page_links(frames))];
-		qr__pcp_write(&pcp->count, qr__pcp_read(&pcp->count) - 1);
-		qr__pcp_write(&pcp->free_count, qr__pcp_read(&pcp->free_count) >> 1);
-		qr__bump(&pcp->nr_alloc, 1);
-		qr__bump(&pcp->nr_hit, 1);
+	if (qr__unlikely(!qr__pcp_enter_base(base, zone, &pcp)))
+		return QR_LIST_NONE;
+	if (pcp->magazines) {
+		i = qr__magazine_get(&pcp->mag, type, order);
+		if (qr__unlikely(i == QR_MAGAZINE_EMPTY))
+			i = qr__magazine_take_own(zone, pcp, order, type);
+	} else if (!order) {
+		i = qr__fast_list_take(zone->frames, pcp, type);
 	}
-	qr__pcp_leave(zone, pcp);
-	return page;
+	qr__pcp_leave_base(base, pcp);
+	return i;
 }
 
-/* One page near this CPU, for an ordinary task without a policy; NULL: go the long way. */
-QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gfp)
+/* A block near this CPU, for an ordinary task without a policy; NULL: go the long way. */
+QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_frames *frames = &alloc->frames;
 	int nid = frames->nr_nodes == 1 ? 0 : frames->cpu_node[qr__cpu_racy(&frames->base)];
 	enum qr_migratetype type = (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
 	enum qr_zone_type highest = qr__gfp_zone(alloc, gfp);
 	struct qr_zone *zone;
-	struct qr_page *page;
+	uint32_t i;
 
 	if (qr__unlikely((gfp & ~QR_GFP_USUAL) || highest >= QR_NR_ZONES ||
 			 !qr__fast_alloc_usual(alloc)))
 		return NULL;
-	qr__zoneref_next(qr__node(frames, nid)->zonelist, highest, NULL, &zone);
-	if (qr__unlikely(!zone || !qr__fast_zone_open(zone, highest, type)))
+	if (order && qr__unlikely(order >= QR_MAGAZINE_ORDERS || (gfp & QR___GFP_COMP)))
 		return NULL;
-	page = qr__fast_take(zone, type);
-	if (qr__likely(page))
-		qr__page_open(frames, page);
-	return page;
+	zone = atomic_load_explicit(&qr__node(frames, nid)->first_zone[highest],
+				    memory_order_acquire);
+	if (qr__unlikely(!zone || !qr__fast_zone_open(zone)))
+		return NULL;
+	i = qr__fast_take(&frames->base, zone, type, order);
+	if (qr__unlikely(i == QR_LIST_NONE))
+		return NULL;
+	qr__index_open(frames, i);
+	return &frames->pages[i];
 }
 
-/* Does the state say that there is nothing to it but a single page in use, and one reference? */
-QR_INLINE bool qr__fast_free_usual(const struct qr_allocator *alloc, uint64_t word)
+/* In --------------------------------------------------------------------------------------- */
+
+/* Does the state say that there is nothing to it but a block in use, and one reference? */
+QR_INLINE bool qr__fast_free_usual(const struct qr_allocator *alloc, uint64_t word, unsigned order)
 {
-	return qr__word_is_plain(word, 0) && !alloc->extras &&
+	return qr__word_is_plain(word, order) &&
+	       !atomic_load_explicit(&alloc->detours, memory_order_relaxed) &&
 	       !qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
 }
 
 /* Is there room, and would this free change nothing of how the cache behaves? */
-QR_INLINE bool qr__fast_room(const struct qr_per_cpu_pages *pcp, int32_t count)
+QR_INLINE bool qr__fast_list_has_room(const struct qr_per_cpu_pages *pcp, unsigned order)
 {
-	return count < qr__pcp_read(&pcp->high) && !(pcp->flags & QR_PCPF_PREV_FREE_HIGH_ORDER) &&
+	return !order && qr__pcp_read(&pcp->count) + 1 < qr__pcp_read(&pcp->high) &&
+	       !(pcp->flags & QR_PCPF_PREV_FREE_HIGH_ORDER) &&
 	       !atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
 }
 
-/*
- * Drop the only reference to page i, if its state is still @word; the page goes to the list of its
- * type, the cache locked.
- */
-QR_INLINE bool qr__fast_put(struct qr_frames *frames, struct qr_per_cpu_pages *pcp, uint32_t i,
-			    uint64_t word, enum qr_migratetype type) QR_REQUIRES(pcp->lock)
+QR_INLINE void qr__fast_list_put(struct qr_frames *frames, struct qr_per_cpu_pages *pcp, uint32_t i,
+				 enum qr_migratetype type) QR_REQUIRES(pcp->lock)
 {
-	uint64_t cached = (word & QR_STATE_ZONE_MASK) | QR_STATE_TYPE(QR_PT_PCP);
-	int32_t count = qr__pcp_read(&pcp->count) + 1;
 	int32_t free_count = qr__pcp_read(&pcp->free_count);
 
-	if (qr__unlikely(!qr__fast_room(pcp, count) ||
-			 !qr__state_exchange(&frames->states[i], &word, cached)))
-		return false;
 	qr__list_push_front(&pcp->lists[type], qr__page_links(frames), i);
-	qr__pcp_write(&pcp->count, count);
+	qr__pcp_write(&pcp->count, qr__pcp_read(&pcp->count) + 1);
 	qr__bump(&pcp->nr_free, 1);
 	if (qr__likely(free_count < qr__pcp_read(&pcp->batch) << QR_PCP_BATCH_SCALE_MAX))
 		qr__pcp_write(&pcp->free_count, free_count + 1);
+}
+
+QR_INLINE enum qr_migratetype qr__fast_type(const struct qr_frames *frames, uint32_t i)
+{
+	return qr__pageblock_type(frames, frames->base_pfn + i);
+}
+
+/*
+ * Drop the only reference to block i, if its state is still @word, and put it on its list.  HIGHATOMIC
+ * and CMA have none.
+ */
+QR_INLINE bool qr__fast_list_give(struct qr_allocator *alloc, struct qr_per_cpu_pages *pcp,
+				  uint32_t i, uint64_t word, uint64_t cached, unsigned order)
+	QR_REQUIRES(pcp->lock)
+{
+	struct qr_frames *frames = &alloc->frames;
+	enum qr_migratetype type = qr__fast_type(frames, i);
+
+	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES || !qr__fast_list_has_room(pcp, order)))
+		return false;
+	/* a page that is freed twice at once may not get onto two lists: one exchange decides */
+	if (qr__unlikely(!qr__state_exchange(&frames->states[i], &word, cached)))
+		return false;
+	qr__fast_list_put(frames, pcp, i, type);
 	return true;
 }
 
-/* Drop the only reference to a single page; false: go the long way. */
-QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page)
+/* The same, into its magazine, which is emptied if it is full. */
+QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone *zone,
+				      struct qr_per_cpu_pages *pcp, uint32_t i, uint64_t word,
+				      uint64_t cached, unsigned order) QR_REQUIRES(pcp->lock)
+{
+	struct qr_page_state *state = &alloc->frames.states[i];
+	enum qr_migratetype type;
+
+	if (order < QR_PAGEBLOCK_ORDER) {
+		if (qr__unlikely(!qr__only_holder_exchange(alloc, state, word, cached)))
+			return false;
+	} else {
+		/* it does not pass the engine on its way out again: one exchange decides, as above */
+		if (qr__unlikely(!qr__state_exchange(state, &word, cached)))
+			return false;
+		type = qr__fast_type(&alloc->frames, i);
+		if (type < QR_MIGRATE_PCPTYPES && qr__magazine_return(&pcp->mag, i, type))
+			return true;
+	}
+	if (qr__unlikely(qr__magazine_put(&pcp->mag, i, order) >= pcp->mag.put_limit[order]))
+		qr__magazine_full_drain(zone, pcp, order);
+	return true;
+}
+
+/* Drop the only reference to a plain block; false: go the long way. */
+QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
 	struct qr_frames *frames = &alloc->frames;
-	uint64_t i = qr__page_index_of_any(frames, page), word;
+	uint64_t i = qr__page_index_of_any(frames, page), word, cached;
 	struct qr_per_cpu_pages *pcp;
-	enum qr_migratetype type;
 	struct qr_zone *zone;
 	bool done;
 
-	if (qr__unlikely(i >= frames->end_pfn - frames->base_pfn))
+	if (qr__unlikely(i >= frames->end_pfn - frames->base_pfn || order >= QR_MAGAZINE_ORDERS))
 		return false;
 	word = qr__state_word(&frames->states[i]);
-	if (qr__unlikely(!qr__fast_free_usual(alloc, word)))
+	if (qr__unlikely(!qr__fast_free_usual(alloc, word, order)))
 		return false;
-	type = qr__pageblock_type(frames, frames->base_pfn + i);
 	zone = qr__zone_by_id(frames, word & QR_STATE_ZONE_MASK);
-	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES ||
-			 atomic_load_explicit(&zone->flags, memory_order_relaxed)))
+	if (qr__unlikely(!qr__fast_zone_open(zone) ||
+			 !qr__pcp_enter_base(&frames->base, zone, &pcp)))
 		return false;
-	if (qr__unlikely(!qr__pcp_enter(zone, &pcp)))
-		return false;
-	done = qr__fast_put(frames, pcp, (uint32_t)i, word, type);
-	qr__pcp_leave(zone, pcp);
+	cached = (word & (QR_STATE_ZONE_MASK | QR_STATE_ORDER_MASK)) | QR_STATE_TYPE(QR_PT_PCP);
+	if (pcp->magazines)
+		done = qr__fast_magazine_give(alloc, zone, pcp, (uint32_t)i, word, cached, order);
+	else
+		done = qr__fast_list_give(alloc, pcp, (uint32_t)i, word, cached, order);
+	qr__pcp_leave_base(&frames->base, pcp);
 	return done;
 }
 

@@ -42,7 +42,9 @@ void qr___free_one_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			enum qr_migratetype type, qr_fpi_t fpi)
 {
 	const struct qr_alloc_events *events = &qr__zone_allocator(zone)->events;
-	enum qr_list_end end = fpi & QR_FPI_TO_TAIL ? QR_END_COLD : QR_END_AUTO;
+	enum qr_list_end end = fpi & QR_FPI_FRESH     ? QR_END_FRESH
+			       : fpi & QR_FPI_TO_TAIL ? QR_END_COLD
+						      : QR_END_AUTO;
 	unsigned joined = zone->ops->give(zone, pfn, order, type, end);
 
 	if (qr__unlikely(events->freed) && !(fpi & QR_FPI_SKIP_REPORT_NOTIFY))
@@ -315,7 +317,11 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
-	if (qr__unlikely(order || !qr__fast_free(alloc, page)))
+	/* a constant order folds half of it away */
+	bool done = qr__likely(!order) ? qr__fast_free(alloc, page, 0)
+				       : qr__fast_free(alloc, page, order);
+
+	if (qr__unlikely(!done))
 		checked_free(alloc, page, order);
 }
 

@@ -88,8 +88,11 @@ qr_gfp_t qr_gfp_allowed_mask(const struct quire *q)
 
 void qr_gfp_allowed_mask_set(struct quire *q, qr_gfp_t mask)
 {
-	atomic_store_explicit(&qr__allocator(q)->gfp_allowed_mask, mask & QR_GFP_BITS_MASK,
-			      memory_order_relaxed);
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	mask &= QR_GFP_BITS_MASK;
+	atomic_store_explicit(&alloc->gfp_allowed_mask, mask, memory_order_relaxed);
+	qr__detour_set(alloc, QR_DETOUR_GFP, mask != QR_GFP_BITS_MASK);
 }
 
 /*

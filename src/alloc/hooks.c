@@ -51,12 +51,14 @@ void qr_fail_page_alloc_set(struct quire *q, const struct qr_fail_page_alloc *at
 	bool on = attr && attr->interval != 0;
 
 	atomic_store_explicit(&alloc->fail_on, false, memory_order_release);
+	qr__detour_set(alloc, QR_DETOUR_FAIL, false);
 	if (!on)
 		return;
 	alloc->fail = *attr;
 	atomic_store_explicit(&alloc->fail_seen, 0, memory_order_relaxed);
 	atomic_store_explicit(&alloc->fail_done, 0, memory_order_relaxed);
 	atomic_store_explicit(&alloc->fail_on, true, memory_order_release);
+	qr__detour_set(alloc, QR_DETOUR_FAIL, true);
 }
 
 uint64_t qr_fail_page_alloc_seen(const struct quire *q)

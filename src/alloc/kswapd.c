@@ -184,6 +184,7 @@ static void boosts_end(struct pass *pass)
 		irqs = qr__zone_lock(zone);
 		boost = qr__read(&zone->watermark_boost);
 		qr__write(&zone->watermark_boost, boost - qr__min(boost, pass->boost[i]));
+		qr__zone_scarce_review(zone);
 		qr__zone_unlock(zone, irqs);
 	}
 	if (any)

@@ -587,12 +587,13 @@ struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_task *task = qr__current_task(qr__alloc_base(alloc));
-	struct qr_page *page = NULL;
+	struct qr_page *page;
 
 	if (qr__unlikely(task))
 		return task_alloc(alloc, gfp, order, task);
-	if (qr__likely(!order))
-		page = qr__fast_alloc(alloc, gfp);
+	/* a constant order folds half of it away */
+	page = qr__likely(!order) ? qr__fast_alloc(alloc, gfp, 0)
+				  : qr__fast_alloc(alloc, gfp, order);
 	return qr__likely(page) ? page : local_alloc(alloc, gfp, order);
 }
 

@@ -130,11 +130,22 @@ static int32_t single_refill_size(struct qr_per_cpu_pages *pcp, int32_t high, in
 	return nr;
 }
 
+int32_t qr__pcp_high_raise(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
+{
+	int32_t min = qr__pcp_read(&pcp->high_min), max = qr__pcp_read(&pcp->high_max);
+	int32_t high = qr__pcp_read(&pcp->high);
+
+	if (min != max && !qr__zone_flag(zone, QR_ZONE_BELOW_HIGH)) {
+		high = high + nr < max ? high + nr : max;
+		qr__pcp_write(&pcp->high, high);
+	}
+	return high;
+}
+
 /* How many blocks to fetch: the kernel's nr_pcp_alloc. */
 static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
 			    unsigned order) QR_REQUIRES(pcp->lock)
 {
-	int32_t min = qr__pcp_read(&pcp->high_min), max = qr__pcp_read(&pcp->high_max);
 	int32_t high = qr__pcp_read(&pcp->high), batch = qr__pcp_read(&pcp->batch);
 	int32_t nr = batch;
 
@@ -142,10 +153,7 @@ static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages 
 		return 1;
 	if (!order)
 		nr <<= atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
-	if (min != max && !qr__zone_flag(zone, QR_ZONE_BELOW_HIGH)) {
-		high = high + nr < max ? high + nr : max;
-		qr__pcp_write(&pcp->high, high);
-	}
+	high = qr__pcp_high_raise(zone, pcp, nr);
 	if (!order)
 		nr = single_refill_size(pcp, high, batch, nr);
 	if (nr > 1)
@@ -170,23 +178,39 @@ static QR_NOINLINE bool list_refill(struct qr_zone *zone, struct qr_per_cpu_page
 
 /* Out -------------------------------------------------------------------------------------- */
 
-/* The first block of a list that is fit for use; with checks on, others are leaked on the way. */
-QR_INLINE struct qr_page *list_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
-				    unsigned order, enum qr_migratetype type, unsigned alloc_flags)
+/* The first block of a list, after a refill if need be; QR_LIST_NONE: there is none. */
+QR_INLINE uint32_t list_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
+			     enum qr_migratetype type, unsigned alloc_flags) QR_REQUIRES(pcp->lock)
+{
+	struct qr_list *list = &pcp->lists[list_of(order, type)];
+
+	if (qr__unlikely(qr__list_empty(list)) &&
+	    !list_refill(zone, pcp, list, order, type, alloc_flags))
+		return QR_LIST_NONE;
+	count_add(pcp, -(int32_t)qr__order_pages(order));
+	return qr__list_pop_front(list, qr__page_links(zone->frames));
+}
+
+/* The first block that is fit for use; with checks on, others are leaked on the way. */
+QR_INLINE struct qr_page *block_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
+				     unsigned order, enum qr_migratetype type, unsigned alloc_flags)
 	QR_REQUIRES(pcp->lock)
 {
 	struct qr_allocator *alloc = qr__zone_allocator(zone);
-	struct qr_list *list = &pcp->lists[list_of(order, type)];
-	struct qr_page *page;
 
-	do {
-		if (qr__unlikely(qr__list_empty(list)) &&
-		    !list_refill(zone, pcp, list, order, type, alloc_flags))
+	for (;;) {
+		uint32_t i = pcp->magazines
+				     ? qr__magazine_take(zone, pcp, order, type, alloc_flags)
+				     : list_take(zone, pcp, order, type, alloc_flags);
+		struct qr_page *page = &zone->frames->pages[i];
+
+		if (i == QR_LIST_NONE)
 			return NULL;
-		page = &zone->frames->pages[qr__list_pop_front(list, qr__page_links(zone->frames))];
-		count_add(pcp, -(int32_t)qr__order_pages(order));
-	} while (qr__unlikely(alloc->check_pages) && qr__check_new_pages(alloc, page, order));
-	return page;
+		if (qr__likely(!alloc->check_pages) || !qr__check_new_pages(alloc, page, order))
+			return page;
+		if (pcp->magazines)
+			qr__magazine_leaked(&pcp->mag, order);
+	}
 }
 
 static QR_NOINLINE void miss_count(struct qr_zone *preferred, const struct qr_zone *zone,
@@ -200,11 +224,15 @@ static QR_NOINLINE void miss_count(struct qr_zone *preferred, const struct qr_zo
 QR_INLINE void alloc_count(struct qr_zone *preferred, const struct qr_zone *zone,
 			   struct qr_per_cpu_pages *pcp, unsigned order) QR_REQUIRES(pcp->lock)
 {
-	qr__bump(&pcp->nr_alloc, qr__order_pages(order));
-	if (qr__likely(preferred == zone || preferred->nid == zone->nid))
-		qr__bump(&pcp->nr_hit, 1);
-	else
+	bool hit = qr__likely(preferred == zone || preferred->nid == zone->nid);
+
+	if (!hit)
 		miss_count(preferred, zone, pcp);
+	if (pcp->magazines)
+		return; /* which count by themselves */
+	qr__bump(&pcp->nr_alloc, qr__order_pages(order));
+	if (hit)
+		qr__bump(&pcp->nr_hit, 1);
 }
 
 struct qr_page *qr_rmqueue_pcplist(struct qr_zone *preferred, struct qr_zone *zone, unsigned order,
@@ -215,7 +243,7 @@ struct qr_page *qr_rmqueue_pcplist(struct qr_zone *preferred, struct qr_zone *zo
 
 	if (qr__likely(qr__pcp_enter(zone, &pcp))) {
 		qr__pcp_write(&pcp->free_count, qr__pcp_read(&pcp->free_count) >> 1);
-		page = list_take(zone, pcp, order, type, alloc_flags);
+		page = block_take(zone, pcp, order, type, alloc_flags);
 		if (qr__likely(page))
 			alloc_count(preferred, zone, pcp, order);
 		qr__pcp_leave(zone, pcp);
@@ -233,7 +261,7 @@ unsigned qr__pcp_take_bulk(struct qr_zone *preferred, struct qr_zone *zone,
 	unsigned taken = 0;
 
 	if (qr__pcp_enter(zone, &pcp)) {
-		while (taken < nr && (pages[taken] = list_take(zone, pcp, 0, type, alloc_flags))) {
+		while (taken < nr && (pages[taken] = block_take(zone, pcp, 0, type, alloc_flags))) {
 			alloc_count(preferred, zone, pcp, 0);
 			taken++;
 		}
@@ -294,6 +322,10 @@ void qr_free_pcppages_bulk(struct qr_zone *zone, int32_t nr, struct qr_per_cpu_p
 	int32_t chunk = qr__pcp_read(&pcp->batch);
 	unsigned list = first_list;
 
+	if (pcp->magazines) {
+		qr__magazines_drain(zone, pcp, nr);
+		return;
+	}
 	if (chunk < DRAIN_CHUNK_MIN)
 		chunk = DRAIN_CHUNK_MIN;
 	if (nr > qr__pcp_read(&pcp->count))
@@ -329,7 +361,7 @@ static int32_t at_most(int32_t value, int32_t max)
 }
 
 /* The zone is short: let go of what this CPU freed lately, and stay lower from now on. */
-static int32_t high_lower(struct qr_per_cpu_pages *pcp, int32_t by) QR_REQUIRES(pcp->lock)
+int32_t qr__pcp_high_lower(struct qr_per_cpu_pages *pcp, int32_t by)
 {
 	int32_t high = at_least(qr__pcp_read(&pcp->high) - by, qr__pcp_read(&pcp->high_min));
 
@@ -347,15 +379,15 @@ static int32_t drain_limit(const struct qr_zone *zone, struct qr_per_cpu_pages *
 	int32_t free_count = qr__pcp_read(&pcp->free_count);
 
 	if (free_high) {
-		high_lower(pcp, batch << QR_PCP_BATCH_SCALE_MAX);
+		qr__pcp_high_lower(pcp, batch << QR_PCP_BATCH_SCALE_MAX);
 		return 0;
 	}
 	if (qr__zone_flag(zone, QR_ZONE_RECLAIM_ACTIVE))
-		return at_most(batch << 2, high_lower(pcp, at_least(free_count, batch)));
+		return at_most(batch << 2, qr__pcp_high_lower(pcp, at_least(free_count, batch)));
 	if (min == max)
 		return high;
 	if (qr__zone_flag(zone, QR_ZONE_BELOW_HIGH)) {
-		high_lower(pcp, at_least(free_count, batch));
+		qr__pcp_high_lower(pcp, at_least(free_count, batch));
 		return at_least(count, min);
 	}
 	if (count >= high && high < free_count + batch)
@@ -376,8 +408,8 @@ static int32_t drain_size(const struct qr_per_cpu_pages *pcp, int32_t limit, boo
 	return at_most(at_least(qr__pcp_read(&pcp->free_count), batch), limit - batch);
 }
 
-/* The zone has recovered: caches may grow again, and kswapd may hope again. */
-static void below_high_review(struct qr_zone *zone)
+/* If the zone has recovered, caches may grow again, and kswapd may hope again. */
+void qr__pcp_below_high_review(struct qr_zone *zone)
 {
 	if (!qr__zone_flag(zone, QR_ZONE_BELOW_HIGH) ||
 	    !qr_zone_watermark_ok(zone, 0, qr__wmark_pages(zone, QR_WMARK_HIGH), QR_ZONE_MOVABLE,
@@ -395,7 +427,7 @@ static QR_NOINLINE void cache_trim(struct qr_zone *zone, struct qr_per_cpu_pages
 	if (qr__pcp_read(&pcp->count) < limit)
 		return;
 	qr_free_pcppages_bulk(zone, drain_size(pcp, limit, free_high), pcp, list);
-	below_high_review(zone);
+	qr__pcp_below_high_review(zone);
 }
 
 /*
@@ -466,7 +498,10 @@ bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order)
 		contention_count(zone);
 		return false;
 	}
-	page_put(zone, pcp, page, order, type);
+	if (pcp->magazines)
+		qr__magazine_give(zone, pcp, index_of(zone, page), order, type);
+	else
+		page_put(zone, pcp, page, order, type);
 	qr__pcp_leave(zone, pcp);
 	return true;
 }

@@ -15,6 +15,7 @@
 #include "../base/list.h"
 #include "../base/local_lock.h"
 #include "allocator.h"
+#include "magazine.h"
 
 /* Lists: 3 types for each of the orders 0..3, then huge pages, not movable and movable. */
 #define QR_NR_LOWORDER_PCP_LISTS (QR_MIGRATE_PCPTYPES * (QR_PAGE_ALLOC_COSTLY_ORDER + 1))
@@ -44,6 +45,7 @@ struct qr_per_cpu_pages {
 	_Atomic int32_t batch; /* b: pages moved to or from the zone at once */
 	_Atomic int32_t free_count; /* P: frees in a row, less what was allocated meanwhile */
 	uint8_t flags; /* p */
+	bool magazines; /* c: what waits here is in mag, and not on the lists */
 	_Atomic uint8_t alloc_factor; /* P: refills double this often, while allocations go on */
 	_Atomic uint8_t expire; /* P: ticks until a remote node's idle cache is drained */
 	_Atomic uint64_t nr_alloc, nr_free; /* P: pages; PGALLOC of this zone, PGFREE */
@@ -56,6 +58,8 @@ struct qr_per_cpu_pages {
 	uint64_t activity; /* p: of the cache, when the decay last looked */
 	_Atomic uint64_t contended; /* a: trylocks that failed */
 	_Atomic uint64_t nr_foreign; /* a: meant for this zone, served by another: NUMA_FOREIGN */
+
+	struct qr_magazines mag; /* p */
 };
 
 QR_INLINE int32_t qr__pcp_read(const _Atomic int32_t *field)
@@ -68,31 +72,69 @@ QR_INLINE void qr__pcp_write(_Atomic int32_t *field, int32_t value)
 	atomic_store_explicit(field, value, memory_order_relaxed);
 }
 
+/* Pages that wait here; and what was allocated and freed through the cache, ever. */
+QR_INLINE int32_t qr__pcp_count_racy(const struct qr_per_cpu_pages *pcp)
+{
+	return pcp->magazines ? qr__magazines_pages_racy(&pcp->mag) : qr__pcp_read(&pcp->count);
+}
+
+QR_INLINE uint64_t qr__pcp_nr_alloc_racy(const struct qr_per_cpu_pages *pcp)
+{
+	return pcp->magazines ? qr__magazines_nr_alloc_racy(&pcp->mag) : qr__read(&pcp->nr_alloc);
+}
+
+QR_INLINE uint64_t qr__pcp_nr_free_racy(const struct qr_per_cpu_pages *pcp)
+{
+	return pcp->magazines ? qr__magazines_nr_free_racy(&pcp->mag) : qr__read(&pcp->nr_free);
+}
+
+/* Allocations, not pages.  What came out of a magazine was a hit unless it was counted as a miss. */
+QR_INLINE uint64_t qr__pcp_nr_hit_racy(const struct qr_per_cpu_pages *pcp)
+{
+	return pcp->magazines ? qr__magazines_nr_blocks_racy(&pcp->mag) - qr__read(&pcp->nr_miss)
+			      : qr__read(&pcp->nr_hit);
+}
+
 /*
  * This CPU's cache of a zone, for the while of one allocation or free; false: somebody else is at
- * it.  One call of a hook where there is local_trylock.
+ * it.  One call of a hook where there is local_trylock.  The base is the zone's own; whoever has it
+ * at hand need not look for it.
  */
-QR_INLINE bool qr__pcp_enter(struct qr_zone *zone, struct qr_per_cpu_pages **pcp)
+QR_INLINE bool qr__pcp_enter_base(struct qr_base *base, struct qr_zone *zone,
+				  struct qr_per_cpu_pages **pcp)
 	QR_TRY_ACQUIRES(true, (*pcp)->lock) QR_NO_LOCK_ANALYSIS
 {
 	struct qr_local_lock *lock =
-		qr__local_trylock(&zone->frames->base, &zone->pcp->lock, sizeof(*zone->pcp));
+		qr__local_trylock(base, &zone->pcp->lock, sizeof(*zone->pcp));
 
+	if (qr__unlikely(!lock))
+		return false;
 	*pcp = QR_CONTAINER(lock, struct qr_per_cpu_pages, lock);
-	return lock != NULL;
+	return true;
+}
+
+QR_INLINE void qr__pcp_leave_base(struct qr_base *base, struct qr_per_cpu_pages *pcp)
+	QR_RELEASES(pcp->lock) QR_NO_LOCK_ANALYSIS
+{
+	qr__local_unlock(base, &pcp->lock);
+}
+
+QR_INLINE bool qr__pcp_enter(struct qr_zone *zone, struct qr_per_cpu_pages **pcp)
+	QR_TRY_ACQUIRES(true, (*pcp)->lock) QR_NO_LOCK_ANALYSIS
+{
+	return qr__pcp_enter_base(&zone->frames->base, zone, pcp);
 }
 
 QR_INLINE void qr__pcp_leave(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 	QR_RELEASES(pcp->lock) QR_NO_LOCK_ANALYSIS
 {
-	qr__local_unlock(&zone->frames->base, &pcp->lock);
+	qr__pcp_leave_base(&zone->frames->base, pcp);
 }
 
 /* Does the cache keep blocks of this order at all? */
 QR_INLINE bool qr__pcp_order_allowed(const struct qr_allocator *alloc, unsigned order)
 {
-	return order <= QR_PAGE_ALLOC_COSTLY_ORDER ||
-	       (order == QR_HPAGE_PMD_ORDER && alloc->huge_pcp);
+	return alloc->pcp_orders >> order & 1;
 }
 
 /* Create and size. */
@@ -132,6 +174,14 @@ unsigned qr_rmqueue_bulk(struct qr_zone *zone, unsigned order, unsigned nr, stru
 			 enum qr_migratetype type, unsigned alloc_flags);
 void qr_free_pcppages_bulk(struct qr_zone *zone, int32_t nr, struct qr_per_cpu_pages *pcp,
 			   unsigned first_list) QR_REQUIRES(pcp->lock);
+
+/* Let high grow by @nr, for allocations are in a row; and what it is then. */
+int32_t qr__pcp_high_raise(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
+	QR_REQUIRES(pcp->lock);
+/* The zone is short of pages: let high fall by @by, down to high_min; and what it is then. */
+int32_t qr__pcp_high_lower(struct qr_per_cpu_pages *pcp, int32_t by) QR_REQUIRES(pcp->lock);
+/* The zone may have recovered: then caches may grow again. */
+void qr__pcp_below_high_review(struct qr_zone *zone);
 
 /* Lock a cache of whichever CPU for as long as it takes: sizes, drains, decay, the checker. */
 unsigned long qr__pcp_lock(struct qr_base *base, struct qr_per_cpu_pages *pcp)

@@ -107,6 +107,7 @@ static void cache_resize(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int
 	qr__pcp_write(&pcp->high_min, min);
 	qr__pcp_write(&pcp->high_max, max);
 	qr__pcp_write(&pcp->high, high < min ? min : high > max ? max : high);
+	qr__magazines_resize(pcp);
 	if (cache_pages > 3 * (uint64_t)batch)
 		pcp->flags |= QR_PCPF_FREE_HIGH_BATCH;
 	else
@@ -147,6 +148,7 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
 		qr__local_lock_init(&pcp[cpu].lock, QR_RANK_PCP);
 		atomic_init(&pcp[cpu].batch, 1);
+		pcp[cpu].magazines = zone->ops->refill != NULL;
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
 			qr__list_init(&pcp[cpu].lists[i]);
 	}
@@ -193,6 +195,7 @@ int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages)
 	qr__pcp_write(&pcp->free_count, 0);
 	atomic_store_explicit(&pcp->alloc_factor, 0, memory_order_relaxed);
 	pcp->flags &= (uint8_t)~QR_PCPF_PREV_FREE_HIGH_ORDER;
+	qr__magazines_resize(pcp);
 	qr__pcp_unlock(base, pcp, irqs);
 	return high;
 }
@@ -210,7 +213,7 @@ static void cache_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 
 		qr_free_pcppages_bulk(zone, qr__pcp_read(&pcp->batch) << QR_PCP_BATCH_SCALE_MAX,
 				      pcp, 0);
-		left = qr__pcp_read(&pcp->count);
+		left = qr__pcp_count_racy(pcp);
 		qr__pcp_unlock(base, pcp, irqs);
 	} while (left > 0);
 }
@@ -236,10 +239,10 @@ static bool cpu_has_pages_racy(const struct qr_allocator *alloc, unsigned cpu,
 	struct qr_zone *z;
 
 	if (zone)
-		return zone->pcp && qr__pcp_read(&zone->pcp[cpu].count) > 0;
+		return zone->pcp && qr__pcp_count_racy(&zone->pcp[cpu]) > 0;
 	qr__for_each_zone(&alloc->frames, z)
 	{
-		if (z->pcp && qr__pcp_read(&z->pcp[cpu].count) > 0)
+		if (z->pcp && qr__pcp_count_racy(&z->pcp[cpu]) > 0)
 			return true;
 	}
 	return false;
@@ -277,14 +280,14 @@ void qr_drain_local_pages(struct quire *q, struct qr_zone *zone_or_null)
 /* What a cache did so far: a number that changes when anything is done with it. */
 static uint64_t cache_activity(const struct qr_per_cpu_pages *pcp)
 {
-	return qr__read(&pcp->nr_alloc) + qr__read(&pcp->nr_free) + qr__read(&pcp->drains);
+	return qr__pcp_nr_alloc_racy(pcp) + qr__pcp_nr_free_racy(pcp) + qr__read(&pcp->drains);
 }
 
 /* Back towards high_min by an eighth; faster where the cache holds far more than it will use. */
 static void high_decay(struct qr_zone *zone, struct qr_per_cpu_pages *pcp) QR_REQUIRES(pcp->lock)
 {
 	int32_t min = qr__pcp_read(&pcp->high_min), high = qr__pcp_read(&pcp->high);
-	int32_t count = qr__pcp_read(&pcp->count);
+	int32_t count = qr__pcp_count_racy(pcp);
 	int32_t by_count = count - (qr__pcp_read(&pcp->batch) << QR_PCP_BATCH_SCALE_MAX);
 
 	if (high > min) {
@@ -292,6 +295,7 @@ static void high_decay(struct qr_zone *zone, struct qr_per_cpu_pages *pcp) QR_RE
 		high = high > by_count ? high : by_count;
 		high = high > min ? high : min;
 		qr__pcp_write(&pcp->high, high);
+		qr__magazines_resize(pcp);
 	}
 	if (count > high)
 		qr_free_pcppages_bulk(zone, count - high, pcp, 0);
@@ -306,7 +310,7 @@ static void remote_decay(struct qr_zone *zone, struct qr_per_cpu_pages *pcp) QR_
 	if (activity != pcp->activity)
 		expire = REMOTE_EXPIRE_TICKS;
 	pcp->activity = activity;
-	if (expire && qr__pcp_read(&pcp->count) > 0 && --expire == 0)
+	if (expire && qr__pcp_count_racy(pcp) > 0 && --expire == 0)
 		qr_free_pcppages_bulk(zone, qr__pcp_read(&pcp->batch), pcp, 0);
 	atomic_store_explicit(&pcp->expire, expire, memory_order_relaxed);
 }
@@ -314,7 +318,7 @@ static void remote_decay(struct qr_zone *zone, struct qr_per_cpu_pages *pcp) QR_
 /* Nothing in it, nothing to shrink. */
 static bool cache_rests_racy(const struct qr_per_cpu_pages *pcp)
 {
-	return qr__pcp_read(&pcp->count) == 0 &&
+	return qr__pcp_count_racy(pcp) == 0 &&
 	       qr__pcp_read(&pcp->high) == qr__pcp_read(&pcp->high_min);
 }
 

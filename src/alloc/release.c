@@ -44,12 +44,11 @@ static unsigned largest_order(qr_pfn_t pfn, qr_pfn_t end_pfn)
 	return (unsigned)qr__min(order, QR_MAX_PAGE_ORDER);
 }
 
-/* A block nobody ever had; its record becomes valid here. */
+/* A block nobody ever had. */
 static void block_release_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 				 enum qr_migratetype type) QR_REQUIRES(zone->lock)
 {
-	qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
-	qr___free_one_page(zone, pfn, order, type, QR_FPI_TO_TAIL);
+	qr___free_one_page(zone, pfn, order, type, QR_FPI_FRESH);
 }
 
 static void range_release_locked(struct qr_zone *zone, qr_pfn_t pfn, qr_pfn_t end_pfn)

@@ -21,7 +21,7 @@ static uint64_t placement_count(const struct qr_zone *zone, const struct qr_per_
 {
 	bool near = zone->frames->cpu_node[pcp - zone->pcp] == zone->nid;
 
-	return near == local ? qr__read(&pcp->nr_hit) + qr__read(&pcp->nr_miss) : 0;
+	return near == local ? qr__pcp_nr_hit_racy(pcp) + qr__read(&pcp->nr_miss) : 0;
 }
 
 static uint64_t cache_event(const struct qr_zone *zone, const struct qr_per_cpu_pages *pcp,
@@ -29,9 +29,9 @@ static uint64_t cache_event(const struct qr_zone *zone, const struct qr_per_cpu_
 {
 	switch (event) {
 	case QR_EV_PGFREE:
-		return qr__read(&pcp->nr_free);
+		return qr__pcp_nr_free_racy(pcp);
 	case QR_EV_NUMA_HIT:
-		return qr__read(&pcp->nr_hit);
+		return qr__pcp_nr_hit_racy(pcp);
 	case QR_EV_NUMA_MISS:
 		return qr__read(&pcp->nr_miss);
 	case QR_EV_NUMA_FOREIGN:
@@ -41,7 +41,7 @@ static uint64_t cache_event(const struct qr_zone *zone, const struct qr_per_cpu_
 	case QR_EV_NUMA_OTHER:
 		return placement_count(zone, pcp, false);
 	default:
-		return event == QR_EV_PGALLOC + (unsigned)zone->type ? qr__read(&pcp->nr_alloc) : 0;
+		return event == QR_EV_PGALLOC + (unsigned)zone->type ? qr__pcp_nr_alloc_racy(pcp) : 0;
 	}
 }
 
@@ -96,7 +96,7 @@ uint64_t qr_vm_event(const struct quire *q, enum qr_vm_event event)
 
 static void cache_stats_add(const struct qr_per_cpu_pages *pcp, struct qr_alloc_stats *stats)
 {
-	uint64_t served = qr__read(&pcp->nr_hit) + qr__read(&pcp->nr_miss);
+	uint64_t served = qr__pcp_nr_hit_racy(pcp) + qr__read(&pcp->nr_miss);
 	uint64_t refills = qr__read(&pcp->refills);
 
 	/* The block that caused a refill was no hit. */
@@ -110,6 +110,10 @@ static void zone_stats_add(const struct qr_zone *zone, struct qr_alloc_stats *st
 {
 	stats->zone_locks += qr__read(&zone->nr_locks);
 	stats->zone_lock_contended += qr__read(&zone->nr_lock_waits);
+	for (unsigned s = 0; s < zone->nr_stripes; s++) {
+		stats->zone_locks += qr__read(&zone->stripes[s].nr_locks);
+		stats->zone_lock_contended += qr__read(&zone->stripes[s].nr_lock_waits);
+	}
 	for (unsigned cpu = 0; zone->pcp && cpu < zone->frames->base.nr_cpus; cpu++)
 		cache_stats_add(&zone->pcp[cpu], stats);
 }

@@ -139,6 +139,7 @@ static void zone_marks_set(struct qr_zone *zone, uint64_t share, uint64_t scale)
 	qr__write(&zone->watermark[QR_WMARK_LOW], min + step);
 	qr__write(&zone->watermark[QR_WMARK_HIGH], min + 2 * step);
 	qr__write(&zone->watermark[QR_WMARK_PROMO], min + 3 * step);
+	qr__zone_scarce_review(zone);
 	qr__zone_unlock(zone, irqs);
 }
 
@@ -151,11 +152,9 @@ static void totalreserve_update(struct qr_allocator *alloc)
 
 		for (unsigned i = 0; i < QR_NR_ZONES; i++) {
 			const struct qr_zone *zone = &node->zones[i];
-			uint64_t reserve = 0;
+			uint64_t reserve = qr__read(&zone->lowmem_reserve_max) +
+					   qr__wmark_pages(zone, QR_WMARK_HIGH);
 
-			for (unsigned j = i; j < QR_NR_ZONES; j++)
-				reserve = qr__max(reserve, qr__read(&zone->lowmem_reserve[j]));
-			reserve += qr__wmark_pages(zone, QR_WMARK_HIGH);
 			sum += qr__min(reserve, qr__read(&zone->managed_pages));
 		}
 		qr__write(&node->totalreserve_pages, sum);
@@ -236,12 +235,17 @@ static void zone_reserves_set(struct qr_node *node, unsigned i, int32_t ratio)
 	struct qr_zone *zone = &node->zones[i];
 	bool keeps = ratio > 0 && qr__read(&zone->managed_pages);
 	uint64_t above = 0;
+	unsigned long irqs;
 
 	for (unsigned j = 0; j < QR_NR_ZONES; j++) {
 		if (j > i)
 			above += qr__read(&node->zones[j].managed_pages);
 		qr__write(&zone->lowmem_reserve[j], keeps ? above / (uint64_t)ratio : 0);
 	}
+	qr__write(&zone->lowmem_reserve_max, keeps ? above / (uint64_t)ratio : 0);
+	irqs = qr__zone_lock(zone);
+	qr__zone_scarce_review(zone);
+	qr__zone_unlock(zone, irqs);
 }
 
 void qr_setup_per_zone_lowmem_reserve(struct qr_allocator *alloc)
@@ -268,11 +272,11 @@ void qr__init_per_zone_wmark_min(struct qr_allocator *alloc)
 /* Keeping types apart needs a few pageblocks for each. */
 void qr__mobility_evaluate(struct qr_allocator *alloc)
 {
-	uint64_t pages = pages_to_spare(alloc, QR_ZONE_MOVABLE);
+	bool disabled = pages_to_spare(alloc, QR_ZONE_MOVABLE) <
+			QR_PAGEBLOCK_NR_PAGES * QR_MIGRATE_TYPES;
 
-	atomic_store_explicit(&alloc->frames.mobility_disabled,
-			      pages < QR_PAGEBLOCK_NR_PAGES * QR_MIGRATE_TYPES,
-			      memory_order_relaxed);
+	atomic_store_explicit(&alloc->frames.mobility_disabled, disabled, memory_order_relaxed);
+	qr__detour_set(alloc, QR_DETOUR_MOBILITY, disabled);
 }
 
 /* The test --------------------------------------------------------------------------------- */

@@ -194,21 +194,39 @@ void qr__sched_point(struct qr_base *base, const char *where)
 
 /* Taking and releasing --------------------------------------------------------------------- */
 
-/* These are what the annotations promise, so their bodies cannot be analysed by them. */
-
-bool qr__lock_contended(struct qr_base *base, struct qr_spinlock *lock) QR_NO_LOCK_ANALYSIS
+static bool lock_wait(struct qr_base *base, struct qr_spinlock *lock)
 {
 	bool waited = false;
 
-	qr__lock_rank_check(base, lock, lock->rank);
 	qr__sched_point(base, "lock");
 	while (atomic_exchange_explicit(&lock->taken, 1, memory_order_acquire)) {
 		waited = true;
 		for (unsigned spins = 0; qr__is_locked(lock); spins++)
 			qr__relax(base, spins);
 	}
+	return waited;
+}
+
+/* These are what the annotations promise, so their bodies cannot be analysed by them. */
+
+bool qr__lock_contended(struct qr_base *base, struct qr_spinlock *lock) QR_NO_LOCK_ANALYSIS
+{
+	bool waited;
+
+	qr__lock_rank_check(base, lock, lock->rank);
+	waited = lock_wait(base, lock);
 	qr__lock_note_taken(base, lock, lock->rank);
 	return waited;
+}
+
+void qr__lock_unranked(struct qr_base *base, struct qr_spinlock *lock)
+{
+	lock_wait(base, lock);
+}
+
+void qr__unlock_unranked(struct qr_spinlock *lock)
+{
+	atomic_store_explicit(&lock->taken, 0, memory_order_release);
 }
 
 void qr__lock(struct qr_base *base, struct qr_spinlock *lock) QR_NO_LOCK_ANALYSIS

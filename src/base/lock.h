@@ -48,6 +48,13 @@ bool qr__lock_contended(struct qr_base *base, struct qr_spinlock *lock) QR_ACQUI
 bool qr__trylock(struct qr_base *base, struct qr_spinlock *lock) QR_TRY_ACQUIRES(true, *lock);
 void qr__unlock(struct qr_base *base, struct qr_spinlock *lock) QR_RELEASES(*lock);
 
+/*
+ * A lock that is part of another one, which the caller holds and which was checked for both of them:
+ * without the check of ranks.
+ */
+void qr__lock_unranked(struct qr_base *base, struct qr_spinlock *lock);
+void qr__unlock_unranked(struct qr_spinlock *lock);
+
 /* One turn of waiting for something that another thread will do; @spins counts the turns. */
 void qr__relax(struct qr_base *base, unsigned spins);
 

@@ -2,15 +2,20 @@
 /*
  * buddy/bitmap.h - the bitmap engine's state, shared by its files
  *
- *	bitmap.c	theory of operation; the contract's operations
+ *	bitmap.c	theory of operation; certain blocks, giving, types, creation
  *	bitmap_line.h	arithmetic on the bits of one pageblock
+ *	bitmap_take.c	blocks for whoever asks, out of parts and whole pageblocks
+ *	bitmap_near.c	the hot pair: fill a CPU's cache, empty it, under one stripe's lock
  *	bitmap_file.c	where partly free pageblocks are filed, and which one serves next
  *	bitmap_whole.c	wholly free pageblocks, as buddies of pageblock order and up
+ *	bitmap_count.c	how many blocks of each order there are
+ *	bitmap_walk.c	walking over the free blocks
  *	bitmap_check.c	the invariants, executed
  */
 #ifndef QR_BUDDY_BITMAP_H
 #define QR_BUDDY_BITMAP_H
 
+#include "../base/bitmap.h"
 #include "../base/bits.h"
 #include "bitmap_line.h"
 #include "engine.h"
@@ -31,41 +36,54 @@ enum bitmap_state {
 	BLOCK_INNER /* another pageblock of such a block */
 };
 
-/* A pageblock, as the engine sees it. */
+/* A pageblock, as the engine sees it; under its stripe's lock. */
 struct bitmap_block {
 	struct qr_link link; /* PART: in its bin; WHOLE: in its list */
-	uint16_t nr_free;
-	uint16_t bin; /* PART: the count it is filed under; at most nr_free (B9) */
+	uint32_t nr_free;
+	uint32_t bin; /* PART: the count it is filed under; at most nr_free (B9) */
 	uint8_t state; /* enum bitmap_state */
 	uint8_t type; /* PART: enum qr_migratetype it is filed under; WHOLE: its class's */
-	uint8_t largest; /* PART: order of its largest free block */
-	uint8_t order; /* WHOLE: of the block it heads */
-};
-
-/* Pageblocks of one type and one largest order, by number of free pages. */
-struct bitmap_bins {
-	uint64_t filled[LINE_WORDS]; /* bit n: bin n is not empty */
-	struct qr_list bin[QR_PAGEBLOCK_NR_PAGES];
+	uint8_t order; /* PART: of its largest free block; WHOLE: of the block it heads */
+	bool counted; /* PART: its blocks are in the counts (B12) */
 };
 
 #define NR_PART_ORDERS QR_PAGEBLOCK_ORDER /* a part is at most half */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 
+/* Pageblocks of one type and one largest order, by number of free pages. */
+struct bitmap_row {
+	uint64_t filled[LINE_WORDS]; /* bit n: bin n is not empty */
+	uint32_t nr; /* pageblocks in all bins */
+	uint32_t bin[QR_PAGEBLOCK_NR_PAGES]; /* 1 + the first pageblock; 0: empty */
+};
+
 /*
- * The engine's state, zone->buddy.  All of it is guarded by zone->lock; what is atomic may be read.
+ * The part of a zone that one lock guards.  All zero is a good first state, but for the few lists:
+ * bins that are never used cost no memory where it is backed lazily.
  */
+struct bitmap_stripe {
+	/* Read by CPUs that look for a stripe to take from. */
+	_Alignas(64) _Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: has largest blocks of k */
+	_Atomic uint64_t part_pages[QR_MIGRATE_TYPES]; /* free pages in parts of a type */
+
+	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
+	struct qr_list whole[NR_CLASSES][NR_WHOLE_ORDERS];
+	struct bitmap_row rows[QR_MIGRATE_TYPES][NR_PART_ORDERS];
+};
+
+/* The engine's state, zone->buddy. */
 struct bitmap_buddy {
 	qr_pfn_t start_pfn; /* c: of block 0, a multiple of QR_MAX_ORDER_NR_PAGES */
 	uint32_t nr_blocks; /* c */
-	struct line *lines; /* c: pointer; a bit for each frame: free */
+	unsigned stripe_shift; /* c: log2 of the pageblocks in a stripe */
+	unsigned nr_stripes; /* c: at least 1 */
+	struct line *lines; /* c: pointer; a bit for each frame that is free in a part (B7) */
 	struct bitmap_block *blocks; /* c: pointer */
-
-	_Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* free blocks */
-	_Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: nr[type][k] is not 0 */
-	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS]; /* where walks begin; see rotate */
-
-	struct qr_list whole[NR_CLASSES][NR_WHOLE_ORDERS];
-	struct bitmap_bins bins[QR_MIGRATE_TYPES][NR_PART_ORDERS];
+	_Atomic uint64_t *stale; /* c: pointer; bit i: block i is a part and not counted, or was */
+	struct bitmap_stripe *stripes; /* c: pointer */
+	/* Where walks begin, under the whole zone's lock; see rotate. */
+	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS];
+	unsigned first_stripe[NR_CLASSES][NR_WHOLE_ORDERS];
 };
 
 static inline struct bitmap_buddy *bitmap_of(const struct qr_zone *zone)
@@ -121,35 +139,120 @@ static inline enum qr_migratetype bitmap_class_type(enum bitmap_class class)
 	return (enum qr_migratetype)types[class];
 }
 
-/* The door to the counts of blocks (B12). */
-void qr__bitmap_count(struct bitmap_buddy *buddy, enum qr_migratetype type, unsigned order,
-		      int64_t nr);
+static inline unsigned bitmap_stripe_of(const struct bitmap_buddy *buddy, uint32_t i)
+{
+	return i >> buddy->stripe_shift;
+}
+
+static inline struct bitmap_stripe *bitmap_stripe(const struct bitmap_buddy *buddy, uint32_t i)
+{
+	return &buddy->stripes[bitmap_stripe_of(buddy, i)];
+}
+
+static inline bool bitmap_is_whole(const struct bitmap_block *block)
+{
+	return block->state == BLOCK_WHOLE || block->state == BLOCK_INNER;
+}
+
+/* All of a pageblock's bits; its count of free pages is the caller's. */
+static inline void bitmap_line_set(struct bitmap_buddy *buddy, uint32_t i, bool set)
+{
+	line_fill(&buddy->lines[i], 0, QR_PAGEBLOCK_ORDER, set);
+}
+
+/* bitmap_count.c --------------------------------------------------------------------------- */
+
+/* Blocks of pageblock order and up came (nr > 0) or went. */
+void qr__bitmap_count_whole(struct bitmap_stripe *stripe, enum qr_migratetype type, unsigned order,
+			    int64_t nr);
+/* A part is about to change: from now on it is not counted. */
+void qr__bitmap_uncount(struct bitmap_buddy *buddy, uint32_t i);
+/* A pageblock has become a part: it waits to be counted. */
+void qr__bitmap_stale(struct bitmap_buddy *buddy, uint32_t i);
+/* Count what is not counted; the whole zone locked. */
+void qr__bitmap_settle(struct qr_zone *zone);
+uint64_t qr__bitmap_nr_blocks_type_racy(const struct qr_zone *zone, unsigned order,
+					enum qr_migratetype type);
+uint64_t qr__bitmap_nr_blocks_racy(const struct qr_zone *zone, unsigned order);
+bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned types);
 
 /* bitmap_file.c ---------------------------------------------------------------------------- */
 
 /* File a pageblock that is partly free and in no container; and take it out of its bin. */
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i);
-/* The fullest pageblock of a type that has a free block of @order or more; QR_LIST_NONE: none. */
-uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, enum qr_migratetype type, unsigned order);
+/* Before and after the bits of a part, or of a pageblock in no container, change at will. */
+void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i);
+void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
+/* A stripe's fullest part of a type that has a free block of @order or more, or QR_LIST_NONE. */
+uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
+			   enum qr_migratetype type, unsigned order);
 /* The same, among those whose largest free block has exactly this order. */
-uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, enum qr_migratetype type,
-				 unsigned order);
+uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
+				 enum qr_migratetype type, unsigned order);
 
 /* bitmap_whole.c --------------------------------------------------------------------------- */
 
 /* A wholly free block, in no list, joins what it can; returns the order it ended up with. */
 unsigned qr__bitmap_whole_insert(struct qr_zone *zone, uint32_t i, unsigned order,
 				 enum bitmap_class class, bool cold);
-/* Take a block off its list; its pageblocks become USED, with all bits set.  Returns its class. */
+/* Take a block off its list; its pageblocks become USED, all their pages still counted free. */
 enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i);
-/* The first block of the smallest order that is at least @order; QR_LIST_NONE: none. */
-uint32_t qr__bitmap_whole_first(const struct bitmap_buddy *buddy, enum bitmap_class class,
+/* Break the first 2^order frames off such a block of order @from, and list the rest. */
+void qr__bitmap_whole_rest(struct qr_zone *zone, uint32_t i, unsigned from, unsigned order,
+			   enum bitmap_class class);
+/* Take a whole block off its list and break pageblock i off it. */
+void qr__bitmap_whole_isolate(struct qr_zone *zone, uint32_t i);
+/* A stripe's first block of the smallest order that is at least @order; QR_LIST_NONE: none. */
+uint32_t qr__bitmap_whole_first(const struct bitmap_stripe *stripe, enum bitmap_class class,
 				unsigned order);
 /* The head of the wholly free block that pageblock i lies in. */
 uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i);
 /* Swap blocks of the highest order about. */
 void qr__bitmap_shuffle(struct qr_zone *zone);
+
+/* bitmap_take.c ---------------------------------------------------------------------------- */
+
+/* What is being collected: blocks of one order and type, as frames' indices. */
+struct bitmap_taking {
+	struct qr_zone *zone;
+	unsigned order;
+	enum qr_migratetype type;
+	unsigned nr; /* wanted, in all */
+	unsigned taken;
+	uint32_t *frames;
+};
+
+/* From one stripe, locked: from its parts, the fullest first; and from its whole blocks. */
+void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe);
+void qr__bitmap_take_whole(struct bitmap_taking *taking, struct bitmap_stripe *stripe);
+unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+			 unsigned nr, qr_pfn_t *pfns);
+/* Set a pageblock's type for what is taken from it: what lies beneath an isolation stays. */
+void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type);
+/* A block goes to the caller: its record says so. */
+void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
+
+/* bitmap.c --------------------------------------------------------------------------------- */
+
+/* Give a block back, its stripe locked; the caller keeps its record and the zone's account. */
+unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
+				   enum qr_migratetype type, bool cold);
+
+/* bitmap_near.c ---------------------------------------------------------------------------- */
+
+unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
+			   enum qr_migratetype type, unsigned nr, uint32_t *frames);
+unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+
+/* bitmap_walk.c ---------------------------------------------------------------------------- */
+
+bool qr__bitmap_first(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+		      struct qr_block *block);
+qr_pfn_t qr__bitmap_next(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+			 qr_pfn_t after);
+void qr__bitmap_rotate(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+		       qr_pfn_t pfn);
 
 /* bitmap_check.c --------------------------------------------------------------------------- */
 

@@ -28,13 +28,18 @@ static unsigned long long pfn_of(const struct recount *c, uint32_t i)
 static unsigned frames_check(struct recount *c, uint32_t i)
 {
 	const struct qr_frames *frames = c->zone->frames;
+	bool whole = bitmap_is_whole(&c->buddy->blocks[i]);
 
 	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at++) {
 		qr_pfn_t pfn = bitmap_pfn(c->buddy, i) + at;
 		const struct qr_page_state *state;
 
-		if (!line_test(&c->buddy->lines[i], at))
+		if (!whole && !line_test(&c->buddy->lines[i], at))
 			continue;
+		if (whole && line_test(&c->buddy->lines[i], at)) {
+			qr__why(c->why, "B7: frame %#llx has a bit, but its pageblock is whole", ull(pfn));
+			return 7;
+		}
 		if (!qr__zone_spans(c->zone, pfn) || !qr__pfn_in_span(frames, pfn)) {
 			qr__why(c->why, "B7: frame %#llx is free but outside its zone", ull(pfn));
 			return 7;
@@ -55,7 +60,7 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 {
 	const struct bitmap_block *block = &c->buddy->blocks[i];
 	enum qr_migratetype type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i));
-	const struct bitmap_bins *row;
+	const struct bitmap_row *row;
 
 	if (block->state == BLOCK_USED) {
 		if (!nr_bits)
@@ -69,18 +74,17 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 			pfn_of(c, i), nr_bits);
 		return 8;
 	}
-	if (block->type != type || block->largest != largest || block->bin > nr_bits) {
+	if (block->type != type || block->order != largest || block->bin > nr_bits) {
 		qr__why(c->why,
 			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
 			"under type "
 			"%u, order %u, count %u",
-			pfn_of(c, i), type, largest, nr_bits, block->type, block->largest,
+			pfn_of(c, i), type, largest, nr_bits, block->type, block->order,
 			block->bin);
 		return 9;
 	}
-	row = &c->buddy->bins[block->type][block->largest];
-	if (!(row->filled[block->bin / 64] >> (block->bin % 64) & 1) ||
-	    qr__list_empty(&row->bin[block->bin])) {
+	row = &bitmap_stripe(c->buddy, i)->rows[block->type][block->order];
+	if (!(row->filled[block->bin / 64] >> (block->bin % 64) & 1) || !row->bin[block->bin]) {
 		qr__why(c->why, "B9: pageblock %#llx is filed in bin %u, which is empty",
 			pfn_of(c, i), block->bin);
 		return 9;
@@ -101,18 +105,22 @@ static unsigned block_check(struct recount *c, uint32_t i)
 		nr_bits += qr__popcount64(bits.word[w]);
 	heads_of(&bits, &heads);
 	largest = heads_count(&heads, nr, 1);
-	if (nr_bits != block->nr_free) {
+	if (!bitmap_is_whole(block) && nr_bits != block->nr_free) {
 		qr__why(c->why, "B8: pageblock %#llx has %u free pages but counts %u", pfn_of(c, i),
 			nr_bits, block->nr_free);
 		return 8;
 	}
 	broken = frames_check(c, i);
-	if (broken || block->state == BLOCK_WHOLE || block->state == BLOCK_INNER)
+	if (broken || bitmap_is_whole(block))
 		return broken;
 	broken = part_check(c, i, nr_bits, largest);
 	if (broken || !nr_bits)
 		return broken;
-	for (unsigned k = 0; k < NR_PART_ORDERS; k++)
+	if (!block->counted && !qr__bit_test(c->buddy->stale, i)) {
+		qr__why(c->why, "B12: pageblock %#llx is a part that nobody will count", pfn_of(c, i));
+		return 12;
+	}
+	for (unsigned k = 0; block->counted && k < NR_PART_ORDERS; k++)
 		c->nr[block->type][k] += (uint64_t)nr[k];
 	c->pages[block->type] += nr_bits;
 	return 0;
@@ -154,10 +162,10 @@ static unsigned counts_check(struct recount *c)
 
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
 		for (unsigned k = 0; k < QR_NR_PAGE_ORDERS; k++) {
-			uint64_t kept = qr__read(&c->buddy->nr[type][k]);
-			bool bit = c->buddy->orders[type] >> k & 1;
+			uint64_t kept = qr__bitmap_nr_blocks_type_racy(c->zone, k,
+								       (enum qr_migratetype)type);
 
-			if (kept == c->nr[type][k] && bit == (kept != 0))
+			if (kept == c->nr[type][k])
 				continue;
 			qr__why(c->why,
 				"B12: %llu free blocks of type %u, order %u, but %llu are counted",
@@ -183,29 +191,80 @@ static unsigned counts_check(struct recount *c)
 	return 0;
 }
 
-/* B9: bins hold only what is filed in them, and as many as there are. */
-static unsigned bins_check(struct recount *c)
+/* B9, B13: one bin holds only what is filed in it.  Adds up its pageblocks and their pages. */
+static unsigned bin_check(struct recount *c, unsigned s, const struct bitmap_row *row, unsigned bin,
+			  uint32_t *nr, uint64_t *pages)
 {
-	uint64_t filed = 0, parts = 0;
+	uint32_t i = row->bin[bin] - 1, prev = QR_LIST_NONE;
 
-	for (unsigned n = 0; n < QR_MIGRATE_TYPES * NR_PART_ORDERS * QR_PAGEBLOCK_NR_PAGES; n++) {
-		unsigned bin = n % QR_PAGEBLOCK_NR_PAGES, row = n / (unsigned)QR_PAGEBLOCK_NR_PAGES;
-		const struct bitmap_bins *bins =
-			&c->buddy->bins[row / NR_PART_ORDERS][row % NR_PART_ORDERS];
-		uint32_t i = bins->bin[bin].first;
+	if ((row->filled[bin / 64] >> (bin % 64) & 1) != (i != QR_LIST_NONE)) {
+		qr__why(c->why, "B9: the bitmap of bins is wrong about bin %u", bin);
+		return 9;
+	}
+	for (; i != QR_LIST_NONE && *nr <= c->buddy->nr_blocks; (*nr)++) {
+		const struct bitmap_block *block = &c->buddy->blocks[i];
 
-		if ((bins->filled[bin / 64] >> (bin % 64) & 1) != (i != QR_LIST_NONE)) {
-			qr__why(c->why, "B9: the bitmap of bins is wrong about bin %u", bin);
-			return 9;
+		if (i >= c->buddy->nr_blocks || bitmap_stripe_of(c->buddy, i) != s) {
+			qr__why(c->why, "B13: stripe %u, bin %u holds another stripe's pageblock", s,
+				bin);
+			return 13;
 		}
-		for (; i != QR_LIST_NONE && filed <= c->buddy->nr_blocks;
-		     i = c->buddy->blocks[i].link.next, filed++) {
-			if (c->buddy->blocks[i].state == BLOCK_PART &&
-			    c->buddy->blocks[i].bin == bin)
-				continue;
+		if (block->state != BLOCK_PART || block->bin != bin || block->link.prev != prev) {
 			qr__why(c->why, "B9: pageblock %#llx is on the list of bin %u by mistake",
 				pfn_of(c, i), bin);
 			return 9;
+		}
+		*pages += block->nr_free;
+		prev = i;
+		i = block->link.next;
+	}
+	return 0;
+}
+
+/* B9, B12, B13: a stripe's rows of one type. */
+static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_t *filed)
+{
+	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
+	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
+	uint64_t pages = 0;
+
+	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
+		const struct bitmap_row *row = &stripe->rows[type][k];
+		unsigned broken = 0;
+		uint32_t nr = 0;
+
+		for (unsigned bin = 0; !broken && bin < QR_PAGEBLOCK_NR_PAGES; bin++)
+			broken = bin_check(c, s, row, bin, &nr, &pages);
+		if (broken)
+			return broken;
+		if (nr != row->nr || (orders >> k & 1) != (nr != 0)) {
+			qr__why(c->why,
+				"B12: stripe %u has %u parts of type %u, largest order %u, counts "
+				"%u, orders %#x",
+				s, nr, type, k, row->nr, orders);
+			return 12;
+		}
+		*filed += nr;
+	}
+	if (pages != qr__read(&stripe->part_pages[type])) {
+		qr__why(c->why, "B13: stripe %u has %llu pages in parts of type %u, counts %llu", s,
+			ull(pages), type, ull(qr__read(&stripe->part_pages[type])));
+		return 13;
+	}
+	return 0;
+}
+
+/* B9: what is a part is filed. */
+static unsigned stripes_check(struct recount *c)
+{
+	uint64_t filed = 0, parts = 0;
+
+	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
+		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+			unsigned broken = rows_check(c, s, type, &filed);
+
+			if (broken)
+				return broken;
 		}
 	}
 	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
@@ -229,6 +288,6 @@ unsigned qr__bitmap_check(struct qr_zone *zone, struct qr_error_text *why)
 			broken = whole_check(&c, i);
 	}
 	if (!broken)
-		broken = bins_check(&c);
+		broken = stripes_check(&c);
 	return broken ? broken : counts_check(&c);
 }

@@ -14,76 +14,157 @@
  */
 #include "bitmap.h"
 
-static struct bitmap_bins *row_of(struct bitmap_buddy *buddy, const struct bitmap_block *block)
+static struct bitmap_row *row_of(struct bitmap_buddy *buddy, uint32_t i)
 {
-	return &buddy->bins[block->type][block->largest];
+	const struct bitmap_block *block = &buddy->blocks[i];
+
+	return &bitmap_stripe(buddy, i)->rows[block->type][block->order];
+}
+
+/* Bins --------------------------------------------------------------------------------------- */
+
+static void bin_push(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
+{
+	struct bitmap_block *block = &buddy->blocks[i];
+	uint32_t *bin = &row->bin[block->bin];
+
+	block->link.prev = QR_LIST_NONE;
+	block->link.next = *bin - 1; /* an empty bin's 0 becomes QR_LIST_NONE */
+	if (*bin)
+		buddy->blocks[*bin - 1].link.prev = i;
+	else
+		row->filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
+	*bin = i + 1;
+}
+
+static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
+{
+	struct bitmap_block *block = &buddy->blocks[i];
+
+	if (block->link.next != QR_LIST_NONE)
+		buddy->blocks[block->link.next].link.prev = block->link.prev;
+	if (block->link.prev != QR_LIST_NONE) {
+		buddy->blocks[block->link.prev].link.next = block->link.next;
+		return;
+	}
+	row->bin[block->bin] = block->link.next + 1;
+	if (!row->bin[block->bin])
+		row->filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+}
+
+static void row_count(struct bitmap_stripe *stripe, struct bitmap_row *row,
+		      const struct bitmap_block *block, int change)
+{
+	uint32_t orders = atomic_load_explicit(&stripe->orders[block->type], memory_order_relaxed);
+	uint32_t bit = UINT32_C(1) << block->order;
+
+	row->nr += (uint32_t)change;
+	orders = row->nr ? orders | bit : orders & ~bit;
+	atomic_store_explicit(&stripe->orders[block->type], orders, memory_order_relaxed);
 }
 
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
 {
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	struct bitmap_block *block = &buddy->blocks[i];
-	struct bitmap_bins *row;
+	struct bitmap_row *row;
 
 	block->state = BLOCK_PART;
 	block->type = (uint8_t)type;
 	block->bin = block->nr_free;
-	row = row_of(buddy, block);
-	qr__list_push_front(&row->bin[block->bin], bitmap_links(buddy), i);
-	row->filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
+	row = row_of(buddy, i);
+	bin_push(buddy, row, i);
+	row_count(stripe, row, block, 1);
+	qr__bump(&stripe->part_pages[type], block->nr_free);
 }
 
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 {
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	struct bitmap_block *block = &buddy->blocks[i];
-	struct bitmap_bins *row = row_of(buddy, block);
+	struct bitmap_row *row = row_of(buddy, i);
 
-	qr__list_remove(&row->bin[block->bin], bitmap_links(buddy), i);
-	if (qr__list_empty(&row->bin[block->bin]))
-		row->filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+	bin_remove(buddy, row, i);
+	row_count(stripe, row, block, -1);
+	qr__bump(&stripe->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->state = BLOCK_USED;
 }
 
-/* The lowest filled bin; QR_PAGEBLOCK_NR_PAGES: all are empty. */
-static unsigned lowest_bin(const struct bitmap_bins *row)
+/* Change ------------------------------------------------------------------------------------- */
+
+void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i)
 {
-	for (unsigned i = 0; i < LINE_WORDS; i++) {
-		if (row->filled[i])
-			return i * 64 + qr__ctz64(row->filled[i]);
+	struct bitmap_block *block = &buddy->blocks[i];
+
+	if (block->state != BLOCK_PART)
+		return;
+	if (block->counted)
+		qr__bitmap_uncount(buddy, i);
+	qr__bitmap_unfile(buddy, i);
+}
+
+void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
+{
+	struct bitmap_block *block = &buddy->blocks[i];
+	struct bits bits;
+
+	if (!block->nr_free)
+		return;
+	bits = line_load(&buddy->lines[i]);
+	block->order = (uint8_t)bits_largest(&bits);
+	block->counted = false;
+	qr__bitmap_stale(buddy, i);
+	qr__bitmap_file(buddy, i, type);
+}
+
+/* Choice ------------------------------------------------------------------------------------- */
+
+/* The lowest filled bin; QR_PAGEBLOCK_NR_PAGES: all are empty. */
+static unsigned lowest_bin(const struct bitmap_row *row)
+{
+	for (unsigned w = 0; row->nr && w < LINE_WORDS; w++) {
+		if (row->filled[w])
+			return w * 64 + qr__ctz64(row->filled[w]);
 	}
 	return QR_PAGEBLOCK_NR_PAGES;
 }
 
-uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, enum qr_migratetype type,
-				 unsigned order)
+uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
+				 enum qr_migratetype type, unsigned order)
 {
-	struct bitmap_bins *row = &buddy->bins[type][order];
+	struct bitmap_row *row = &stripe->rows[type][order];
 	unsigned bin;
 
 	while ((bin = lowest_bin(row)) < QR_PAGEBLOCK_NR_PAGES) {
-		uint32_t i = row->bin[bin].first;
+		uint32_t i = row->bin[bin] - 1;
+		struct bitmap_block *block = &buddy->blocks[i];
 
-		if (buddy->blocks[i].nr_free == bin)
+		if (block->nr_free == bin)
 			return i;
-		qr__bitmap_unfile(buddy, i);
-		qr__bitmap_file(buddy, i, type);
+		bin_remove(buddy, row, i);
+		block->bin = block->nr_free;
+		bin_push(buddy, row, i);
 	}
 	return QR_LIST_NONE;
 }
 
-uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, enum qr_migratetype type, unsigned order)
+uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
+			   enum qr_migratetype type, unsigned order)
 {
+	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
 	uint32_t best = QR_LIST_NONE;
 
-	for (; order < NR_PART_ORDERS; order++) {
-		const struct bitmap_bins *row = &buddy->bins[type][order];
+	orders &= (UINT32_C(1) << NR_PART_ORDERS) - 1;
+	for (orders = orders >> order << order; orders; orders &= orders - 1) {
+		unsigned k = qr__ctz64(orders);
 		uint32_t i;
 
 		/* even as a lower bound it is no fuller than what we have */
-		if (best != QR_LIST_NONE && lowest_bin(row) >= buddy->blocks[best].nr_free)
+		if (best != QR_LIST_NONE &&
+		    lowest_bin(&stripe->rows[type][k]) >= buddy->blocks[best].nr_free)
 			continue;
-		i = qr__bitmap_choose_exact(buddy, type, order);
-		if (i != QR_LIST_NONE && (best == QR_LIST_NONE ||
-					  buddy->blocks[i].nr_free < buddy->blocks[best].nr_free))
+		i = qr__bitmap_choose_exact(buddy, stripe, type, k);
+		if (best == QR_LIST_NONE || buddy->blocks[i].nr_free < buddy->blocks[best].nr_free)
 			best = i;
 	}
 	return best;

@@ -2,8 +2,8 @@
 /*
  * buddy/bitmap_line.h - the bits of one pageblock
  *
- * A line has a bit for each frame of a pageblock, set while the frame is free; with pageblocks of
- * 512 frames it is one cache line.  A free block of order k is 2^k set bits at a multiple of 2^k:
+ * A line has a bit for each frame of a pageblock, set while the frame is free and the pageblock is
+ * not wholly free; with pageblocks of 512 frames it is one cache line.  A free block of order k is 2^k set bits at a multiple of 2^k:
  * so buddies join by themselves, and all questions about blocks are arithmetic on words.
  *
  * Heads.  From the bits follow, order by order, the places at which a free block of that order
@@ -108,6 +108,20 @@ QR_INLINE void line_fill(struct line *line, unsigned at, unsigned order, bool se
 				      memory_order_relaxed);
 }
 
+/* Clear @nr bits from @at on, whatever they are. */
+QR_INLINE void line_clear_row(struct line *line, unsigned at, unsigned nr)
+{
+	while (nr) {
+		unsigned here = 64 - at % 64 < nr ? 64 - at % 64 : nr;
+		uint64_t mask = (here < 64 ? (UINT64_C(1) << here) - 1 : UINT64_MAX) << (at % 64);
+		uint64_t word = atomic_load_explicit(&line->word[at / 64], memory_order_relaxed);
+
+		atomic_store_explicit(&line->word[at / 64], word & ~mask, memory_order_relaxed);
+		at += here;
+		nr -= here;
+	}
+}
+
 /* Are all 2^order bits at @at set?  And: is none? */
 QR_INLINE bool line_all(const struct line *line, unsigned at, unsigned order)
 {
@@ -171,22 +185,47 @@ QR_INLINE void heads_of(const struct bits *b, struct heads *h)
 		heads_next(&h->of[k], &h->of[k + 1], k);
 }
 
-/* Of the heads of order k, those of maximal blocks, in word i. */
-QR_INLINE uint64_t heads_maximal(const struct heads *h, unsigned k, unsigned i)
+/* The order of the largest free block; some bit is set. */
+QR_INLINE unsigned bits_largest(const struct bits *b)
+{
+	struct bits now = *b, next;
+
+	for (unsigned k = 0; k < QR_PAGEBLOCK_ORDER; k++) {
+		uint64_t any = 0;
+
+		heads_next(&now, &next, k);
+		for (unsigned i = 0; i < LINE_WORDS; i++)
+			any |= next.word[i];
+		if (!any)
+			return k;
+		now = next;
+	}
+	return QR_PAGEBLOCK_ORDER;
+}
+
+/* Of the heads of order k < pageblock order, those that no head of order k + 1 covers, in word i. */
+QR_INLINE uint64_t bits_maximal(const struct bits *heads, const struct bits *next, unsigned k,
+				unsigned i)
 {
 	uint64_t covered;
 
-	if (k == QR_PAGEBLOCK_ORDER)
-		return h->of[k].word[i];
 	if (QR_PAGEBLOCK_ORDER <= WORD_ORDER || k < WORD_ORDER) {
-		covered = h->of[k + 1].word[i];
+		covered = next->word[i];
 		covered |= covered << (1u << k);
 	} else {
 		unsigned step = 1u << (k - WORD_ORDER);
 
-		covered = h->of[k + 1].word[i & ~(2 * step - 1)];
+		covered = next->word[i & ~(2 * step - 1)];
 	}
-	return h->of[k].word[i] & ~covered;
+	return heads->word[i] & ~covered;
+}
+
+/* Of the heads of order k, those of maximal blocks, in word i. */
+QR_INLINE uint64_t heads_maximal(const struct heads *h, unsigned k, unsigned i)
+{
+	if (k == QR_PAGEBLOCK_ORDER)
+		return h->of[k].word[i];
+	return bits_maximal(&h->of[k], &h->of[k + 1], k, i);
 }
 
 /* Add sign times the numbers of maximal blocks of each order; returns the largest order, or -1. */

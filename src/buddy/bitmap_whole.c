@@ -4,7 +4,10 @@
  *
  * Here the engine is an ordinary buddy system whose unit is the pageblock.  Blocks wait on lists by
  * order and class: plain ones have no type until they are first used; those of HIGHATOMIC, CMA
- * and ISOLATE pageblocks keep to themselves (B10).  All bits of a listed block are set.
+ * and ISOLATE pageblocks keep to themselves (B10).  The bits of a listed block are clear, for its
+ * state says it all: a huge page comes and goes without a look at its lines (B7).
+ *
+ * A stripe is a multiple of the largest block, so no block belongs to two.
  */
 #include "../base/random.h"
 #include "bitmap.h"
@@ -18,7 +21,8 @@ static void list_block(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
 		       enum bitmap_class class, bool cold)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
-	struct qr_list *list = &buddy->whole[class][level(order)];
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+	struct qr_list *list = &stripe->whole[class][level(order)];
 
 	block->state = BLOCK_WHOLE;
 	block->order = (uint8_t)order;
@@ -29,19 +33,20 @@ static void list_block(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
 		qr__list_push_back(list, bitmap_links(buddy), i);
 	else
 		qr__list_push_front(list, bitmap_links(buddy), i);
-	qr__bitmap_count(buddy, bitmap_class_type(class), order, 1);
+	qr__bitmap_count_whole(stripe, bitmap_class_type(class), order, 1);
 }
 
 enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)block->type);
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	unsigned order = block->order;
 
-	qr__list_remove(&buddy->whole[class][level(order)], bitmap_links(buddy), i);
+	qr__list_remove(&stripe->whole[class][level(order)], bitmap_links(buddy), i);
 	for (uint32_t k = 0; k < 1u << level(order); k++)
 		block[k].state = BLOCK_USED;
-	qr__bitmap_count(buddy, bitmap_class_type(class), order, -1);
+	qr__bitmap_count_whole(stripe, bitmap_class_type(class), order, -1);
 	return class;
 }
 
@@ -76,12 +81,37 @@ unsigned qr__bitmap_whole_insert(struct qr_zone *zone, uint32_t i, unsigned orde
 	return order;
 }
 
-uint32_t qr__bitmap_whole_first(const struct bitmap_buddy *buddy, enum bitmap_class class,
+void qr__bitmap_whole_rest(struct qr_zone *zone, uint32_t i, unsigned from, unsigned order,
+			   enum bitmap_class class)
+{
+	while (from > order) {
+		from--;
+		qr__bitmap_whole_insert(zone, i + (1u << level(from)), from, class, false);
+	}
+}
+
+void qr__bitmap_whole_isolate(struct qr_zone *zone, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint32_t head = qr__bitmap_whole_head(buddy, i);
+	unsigned order = buddy->blocks[head].order;
+	enum bitmap_class class = qr__bitmap_whole_remove(buddy, head);
+
+	while (order > QR_PAGEBLOCK_ORDER) {
+		uint32_t half = 1u << level(--order);
+		bool upper = i >= head + half;
+
+		qr__bitmap_whole_insert(zone, upper ? head : head + half, order, class, false);
+		head = upper ? head + half : head;
+	}
+}
+
+uint32_t qr__bitmap_whole_first(const struct bitmap_stripe *stripe, enum bitmap_class class,
 				unsigned order)
 {
 	for (; order <= QR_MAX_PAGE_ORDER; order++) {
-		if (!qr__list_empty(&buddy->whole[class][level(order)]))
-			return buddy->whole[class][level(order)].first;
+		if (!qr__list_empty(&stripe->whole[class][level(order)]))
+			return stripe->whole[class][level(order)].first;
 	}
 	return QR_LIST_NONE;
 }
@@ -111,15 +141,17 @@ static void insert_before(struct qr_list *list, struct qr_links links, uint32_t 
 
 #define SHUFFLE_TRIES 10
 
-/* Another block of the highest order, at random; QR_LIST_NONE: none was found. */
+/* Another block of the highest order in i's stripe, at random; QR_LIST_NONE: none was found. */
 static uint32_t random_partner(struct qr_zone *zone, uint32_t i)
 {
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t step = 1u << level(QR_MAX_PAGE_ORDER);
+	uint32_t first = bitmap_stripe_of(buddy, i) << buddy->stripe_shift;
+	uint32_t nr = (uint32_t)qr__min(1u << buddy->stripe_shift, buddy->nr_blocks - first);
 
 	for (unsigned try = 0; try < SHUFFLE_TRIES; try++) {
-		uint64_t n = qr__random(&zone->frames->base) % (buddy->nr_blocks / step);
-		uint32_t other = (uint32_t)n * step;
+		uint64_t n = qr__random(&zone->frames->base) % (nr / step);
+		uint32_t other = first + (uint32_t)n * step;
 
 		if (other != i && listed(buddy, other, QR_MAX_PAGE_ORDER, CLASS_PLAIN))
 			return other;
@@ -131,10 +163,11 @@ static uint32_t random_partner(struct qr_zone *zone, uint32_t i)
 void qr__bitmap_shuffle(struct qr_zone *zone)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
-	struct qr_list *list = &buddy->whole[CLASS_PLAIN][level(QR_MAX_PAGE_ORDER)];
 	uint32_t step = 1u << level(QR_MAX_PAGE_ORDER);
 
 	for (uint32_t i = 0; i + step <= buddy->nr_blocks; i += step) {
+		struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+		struct qr_list *list = &stripe->whole[CLASS_PLAIN][level(QR_MAX_PAGE_ORDER)];
 		uint32_t other;
 
 		if (!listed(buddy, i, QR_MAX_PAGE_ORDER, CLASS_PLAIN))

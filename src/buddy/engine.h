@@ -7,8 +7,8 @@
  * joined, and which of several equal blocks is handed out.  It knows nothing of watermarks, of
  * fallback between types, of per-CPU caches: that is policy, and lives above.
  *
- * All operations are called with zone->lock held and interrupts masked, but for those named _racy.
- * None waits, calls a hook, or fails for want of memory.
+ * All operations are called with zone->lock held and interrupts masked, but for those named _racy
+ * and the hot pair of refill and drain.  None waits, calls a hook, or fails for want of memory.
  *
  * Who keeps what, at each operation:
  *
@@ -21,7 +21,7 @@
  *				pageblocks
  *
  * A block an operation hands out has type PCP ("free, but in nobody's list") and its order set in
- * its head's record; the same is expected of a block that is given back.
+ * its head's record; the same is expected of a block that is given back, unless it is fresh.
  */
 #ifndef QR_BUDDY_ENGINE_H
 #define QR_BUDDY_ENGINE_H
@@ -31,7 +31,13 @@
 /* Where on its list a freed block goes. */
 enum qr_list_end {
 	QR_END_AUTO, /* hot, unless it looks about to join, or shuffling says otherwise */
-	QR_END_COLD /* the end that is handed out last: fresh memory, put-backs */
+	QR_END_COLD, /* the end that is handed out last: put-backs */
+	/*
+	 * The same for memory that nobody ever had.  Its records say nothing, and an engine that
+	 * keeps none for free blocks need not touch them: where records are backed lazily, that is
+	 * most of what creating an instance would cost.
+	 */
+	QR_END_FRESH
 };
 
 /* A free block, as an engine names it. */
@@ -47,9 +53,11 @@ struct qr_buddy_ops {
 	bool guards; /* knows guard pages (guard_minorder) */
 
 	/*
-	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES), and its first state.
+	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES) that so many CPUs will
+	 * use, and its first state.  An engine that divides its zone into stripes says so to
+	 * qr__zone_stripes_init().
 	 */
-	size_t (*zone_size)(qr_pfn_t start_pfn, qr_pfn_t end_pfn);
+	size_t (*zone_size)(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr_cpus);
 	void (*zone_init)(struct qr_zone *zone, void *memory);
 
 	/*
@@ -83,6 +91,25 @@ struct qr_buddy_ops {
 	unsigned (*give)(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			 enum qr_migratetype type, enum qr_list_end end);
 
+	/*
+	 * The hot pair, for caches that keep frames' indices in magazines (alloc/magazine.h); NULL:
+	 * the engine wants them on lists instead, and served by take and give.
+	 *
+	 * Called with no lock of the zone held: each takes the locks of the stripes it needs, one
+	 * after the other.
+	 *
+	 * refill: up to @nr blocks of @order for a cache of @cpu, from the pages of @type and from
+	 * what is of no type yet.  Writes their frames' indices and returns how many there were: at
+	 * least one, unless take would find none either.
+	 *
+	 * drain: give @nr blocks back, each under its pageblock's type; @frames is shuffled on the
+	 * way.  A frame that is free already is reported and left alone.  Returns the largest order
+	 * that any of them became part of.
+	 */
+	unsigned (*refill)(struct qr_zone *zone, unsigned cpu, unsigned order,
+			   enum qr_migratetype type, unsigned nr, uint32_t *frames);
+	unsigned (*drain)(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+
 	/* The free block that contains pfn; false: pfn is not free. */
 	bool (*find)(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block);
 
@@ -111,7 +138,12 @@ struct qr_buddy_ops {
 	void (*rotate)(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 		       qr_pfn_t pfn);
 
-	/* Free blocks of exactly this order: of one type, and of all, ISOLATE included. */
+	/*
+	 * Free blocks of exactly this order: of one type, and of all, ISOLATE included.  An engine
+	 * may count lazily: then settle brings the counts up to date, and they are as old as the
+	 * last call of it.  NULL: they are always right.
+	 */
+	void (*settle)(struct qr_zone *zone);
 	uint64_t (*nr_blocks_type_racy)(const struct qr_zone *zone, unsigned order,
 					enum qr_migratetype type);
 	uint64_t (*nr_blocks_racy)(const struct qr_zone *zone, unsigned order);
@@ -134,6 +166,9 @@ struct qr_buddy_ops {
 
 extern const struct qr_buddy_ops qr__buddy_list;
 extern const struct qr_buddy_ops qr__buddy_bitmap;
+
+/* Bring the counts of blocks up to date; the zone not locked. */
+void qr__buddy_settle(struct qr_zone *zone);
 
 /* The engine of that name (NULL: the default); NULL: there is none.  And their names, in turn. */
 const struct qr_buddy_ops *qr__buddy_engine(const char *name);

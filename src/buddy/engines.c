@@ -18,6 +18,17 @@ static bool names_equal(const char *a, const char *b)
 	return *a == *b;
 }
 
+void qr__buddy_settle(struct qr_zone *zone)
+{
+	unsigned long irqs;
+
+	if (!zone->ops->settle)
+		return;
+	irqs = qr__zone_lock(zone);
+	zone->ops->settle(zone);
+	qr__zone_unlock(zone, irqs);
+}
+
 const struct qr_buddy_ops *qr__buddy_engine_at(unsigned i)
 {
 	return i < sizeof(engines) / sizeof(engines[0]) ? engines[i] : NULL;

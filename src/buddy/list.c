@@ -400,7 +400,7 @@ static bool join_is_near(const struct qr_zone *zone, qr_pfn_t pfn, unsigned orde
 static enum list_end given_end(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			       enum qr_list_end end)
 {
-	if (end == QR_END_COLD)
+	if (end != QR_END_AUTO)
 		return LIST_COLD;
 	if (order == QR_MAX_PAGE_ORDER && zone->frames->shuffle)
 		return qr__random(&zone->frames->base) & 1 ? LIST_COLD : LIST_HOT;
@@ -419,7 +419,10 @@ static unsigned list_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
 	QR_ASSERT(&zone->frames->base, qr__state_type(state) != QR_PT_BUDDY,
 		  "B1: block of order %u at %#llx is free already", order, ull(pfn));
-	qr__state_type_set(state, QR_PT_NONE);
+	if (end == QR_END_FRESH)
+		qr__state_head_set(state, zone->id, QR_PT_NONE, order);
+	else
+		qr__state_type_set(state, QR_PT_NONE);
 	for (; order < QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t buddy = pfn ^ qr__order_pages(order);
 		enum qr_page_type what = block_at(zone, buddy, order);
@@ -836,9 +839,9 @@ static unsigned list_check(struct qr_zone *zone, struct qr_error_text *why)
 
 /* The engine ------------------------------------------------------------------------------- */
 
-static size_t list_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn)
+static size_t list_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr_cpus)
 {
-	(void)start_pfn, (void)end_pfn;
+	(void)start_pfn, (void)end_pfn, (void)nr_cpus;
 	return sizeof(struct list_buddy);
 }
 

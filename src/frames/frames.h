@@ -328,6 +328,18 @@ QR_INLINE enum qr_migratetype qr__type_stored(const struct qr_frames *frames,
 
 /* Zones ------------------------------------------------------------------------------------ */
 
+/* The engine divides its zone; called once, from zone_init. */
+void qr__zone_stripes_init(struct qr_zone *zone, qr_pfn_t start_pfn, unsigned stripe_order,
+			   unsigned nr_stripes);
+/* All stripes' locks, after the zone's own and before it. */
+void qr__zone_stripes_lock(struct qr_zone *zone);
+void qr__zone_stripes_unlock(struct qr_zone *zone);
+
+QR_INLINE unsigned qr__zone_stripe(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	return (unsigned)((pfn - zone->stripe_start) >> zone->stripe_order);
+}
+
 QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
 	QR_ACQUIRES(zone->lock) QR_NO_LOCK_ANALYSIS
 {
@@ -338,6 +350,8 @@ QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
 	qr__bump(&zone->nr_locks, 1);
 	if (qr__unlikely(waited))
 		qr__bump(&zone->nr_lock_waits, 1);
+	if (zone->nr_stripes)
+		qr__zone_stripes_lock(zone);
 	return irqs;
 }
 
@@ -346,8 +360,48 @@ QR_INLINE void qr__zone_unlock(struct qr_zone *zone, unsigned long irqs)
 {
 	struct qr_base *base = &zone->frames->base;
 
+	if (zone->nr_stripes)
+		qr__zone_stripes_unlock(zone);
 	qr__unlock(base, &zone->lock);
 	qr__irq_restore(base, irqs);
+}
+
+/* One stripe, interrupts masked; for the engine alone, which knows what lies in it.  The lock of an
+ * undivided zone is the zone's.
+ */
+QR_INLINE unsigned long qr__stripe_lock(struct qr_zone *zone, unsigned s) QR_NO_LOCK_ANALYSIS
+{
+	struct qr_base *base = &zone->frames->base;
+	struct qr_stripe *stripe = &zone->stripes[s];
+	unsigned long irqs;
+	bool waited;
+
+	if (!zone->nr_stripes)
+		return qr__zone_lock(zone);
+	irqs = qr__irq_save(base);
+	waited = qr__lock_contended(base, &stripe->lock);
+	qr__bump(&stripe->nr_locks, 1);
+	if (qr__unlikely(waited))
+		qr__bump(&stripe->nr_lock_waits, 1);
+	return irqs;
+}
+
+QR_INLINE void qr__stripe_unlock(struct qr_zone *zone, unsigned s,
+				 unsigned long irqs) QR_NO_LOCK_ANALYSIS
+{
+	if (!zone->nr_stripes) {
+		qr__zone_unlock(zone, irqs);
+		return;
+	}
+	qr__unlock(&zone->frames->base, &zone->stripes[s].lock);
+	qr__irq_restore(&zone->frames->base, irqs);
+}
+
+/* Does somebody hold what guards the pageblock around pfn?  For assertions. */
+QR_INLINE bool qr__zone_locked_at(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	return qr__is_locked(zone->nr_stripes ? &zone->stripes[qr__zone_stripe(zone, pfn)].lock
+					      : &zone->lock);
 }
 
 /* All zones, populated or not, from node 0's DMA on. */

@@ -33,7 +33,8 @@ void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_m
 {
 	struct qr_frames *frames = zone->frames;
 
-	QR_ASSERT_LOCKED(&frames->base, &zone->lock);
+	QR_ASSERT(&frames->base, qr__zone_locked_at(zone, pfn),
+		  "pageblock %#llx: its zone is not locked", (unsigned long long)pfn);
 	QR_ASSERT(&frames->base, type < QR_MIGRATE_ISOLATE,
 		  "pageblock %#llx: %u is no type of its own; isolation is a bit apart",
 		  (unsigned long long)pfn, (unsigned)type);
@@ -46,8 +47,17 @@ void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_m
 
 void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool isolate)
 {
+	struct qr_pageblock *block = qr__pageblock(zone->frames, pfn);
+
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
-	bits_replace(qr__pageblock(zone->frames, pfn), QR_PB_ISOLATE, isolate ? QR_PB_ISOLATE : 0);
+	if (((bits_of(block) & QR_PB_ISOLATE) != 0) == isolate)
+		return;
+	bits_replace(block, QR_PB_ISOLATE, isolate ? QR_PB_ISOLATE : 0);
+	zone->nr_isolated += isolate ? 1 : UINT64_MAX;
+	if (zone->nr_isolated)
+		qr__zone_flag_set(zone, QR_ZONE_ISOLATED);
+	else
+		qr__zone_flag_clear(zone, QR_ZONE_ISOLATED);
 }
 
 bool qr__pageblock_skip(const struct qr_frames *frames, qr_pfn_t pfn)

@@ -28,6 +28,21 @@ struct qr_node;
 #define QR_ZONE_BOOSTED_WATERMARK (1u << 0) /* boosted since kswapd was last woken for it */
 #define QR_ZONE_RECLAIM_ACTIVE (1u << 1) /* kswapd works here: caches shrink */
 #define QR_ZONE_BELOW_HIGH (1u << 2) /* free pages fell below the high mark: caches shrink */
+#define QR_ZONE_ISOLATED (1u << 4) /* some pageblock is isolated: no cache may keep its pages */
+#define QR_ZONE_SCARCE (1u << 3) /* so few free pages that requests must look at the marks */
+
+/*
+ * A large zone may be divided into stripes, each with a lock of its own, so that CPUs do not wait
+ * for one another; the engine decides (zone_init).  zone->lock is that of the whole zone: who holds
+ * it holds all stripes' locks as well.
+ */
+#define QR_MAX_STRIPES 64
+
+struct qr_stripe {
+	_Alignas(64) struct qr_spinlock lock; /* rank ZONE */
+	/* under the lock: acquisitions of this lock alone, and how many had to wait */
+	_Atomic uint64_t nr_locks, nr_lock_waits;
+};
 
 struct qr_zone {
 	/* Read by every request, written seldom. */
@@ -35,9 +50,13 @@ struct qr_zone {
 	_Atomic uint64_t watermark_boost; /* z */
 	/* t: [j]: kept from requests that may use zone j */
 	_Atomic uint64_t lowmem_reserve[QR_NR_ZONES];
+	_Atomic uint64_t lowmem_reserve_max; /* t: the largest of them */
 	struct qr_per_cpu_pages *pcp; /* c: one for each CPU */
 	const struct qr_buddy_ops *ops; /* c */
 	void *buddy; /* c: the engine's state, under zone->lock by its rules */
+	unsigned nr_stripes; /* c: 0: not divided */
+	unsigned stripe_order; /* c: log2 of the pages in a stripe */
+	qr_pfn_t stripe_start; /* c: where the first one begins */
 	struct qr_frames *frames; /* c */
 	struct qr_node *node; /* c */
 	int nid; /* c */
@@ -66,14 +85,17 @@ struct qr_zone {
 
 	/* Written by every refill and drain. */
 	_Alignas(64) struct qr_spinlock lock; /* rank ZONE; taken with interrupts masked */
-	_Atomic uint64_t nr_free_pages; /* z: all lists but ISOLATE */
-	_Atomic uint64_t nr_free_cma; /* z */
-	_Atomic uint64_t nr_free_highatomic; /* z */
+	/* z, or atomically under a stripe's lock: see qr__zone_account_free() */
+	_Atomic uint64_t nr_free_pages; /* all lists but ISOLATE */
+	_Atomic uint64_t nr_free_cma, nr_free_highatomic;
 	_Atomic uint64_t nr_reserved_highatomic; /* z */
 	_Atomic uint64_t nr_isolate_pageblock; /* z */
+	uint64_t nr_isolated; /* z: pageblocks that say so, whoever isolated them */
 	_Atomic uint64_t nr_locks, nr_lock_waits; /* z: acquisitions, and how many had to wait */
 	/* a: NUMA events of requests that went round the caches, from QR_EV_NUMA_HIT on */
 	_Atomic uint64_t numa_events[QR_EV_NUMA_OTHER - QR_EV_NUMA_HIT + 1];
+
+	struct qr_stripe stripes[QR_MAX_STRIPES];
 };
 
 /* kswapd's and the NUMA statistics' place. */
@@ -82,6 +104,7 @@ struct qr_node {
 	int nid; /* c */
 	struct qr_zone zones[QR_NR_ZONES];
 	struct qr_zoneref *zonelist; /* l: fallback list; ends with zone NULL */
+	struct qr_zone *_Atomic first_zone[QR_NR_ZONES]; /* l: [j]: the first that may serve zone j */
 	struct qr_zoneref *zonelist_thisnode; /* l: own zones only */
 	_Atomic uint64_t min_unmapped_pages, min_slab_pages; /* t */
 	_Atomic uint64_t totalreserve_pages; /* t */
@@ -122,21 +145,6 @@ QR_INLINE void qr__bump(_Atomic uint64_t *counter, uint64_t nr)
 /* Lock a zone, interrupts masked; the doors through which all of the core goes. */
 QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone);
 QR_INLINE void qr__zone_unlock(struct qr_zone *zone, unsigned long irqs);
-
-/*
- * A free block of @nr pages and type @type came to (nr > 0) or left (nr < 0) a free list.  The one
- * door to the counts of free pages; see reference of accounting in ARCHITECTURE.md.
- */
-QR_INLINE void qr__zone_account_free(struct qr_zone *zone, int64_t nr, enum qr_migratetype type)
-{
-	if (type == QR_MIGRATE_ISOLATE)
-		return;
-	qr__bump(&zone->nr_free_pages, (uint64_t)nr);
-	if (type == QR_MIGRATE_CMA)
-		qr__bump(&zone->nr_free_cma, (uint64_t)nr);
-	else if (type == QR_MIGRATE_HIGHATOMIC)
-		qr__bump(&zone->nr_free_highatomic, (uint64_t)nr);
-}
 
 /* Count a NUMA event of a request that no cache served: for the zone, and in the whole. */
 static inline void qr__zone_count_numa(struct qr_zone *zone, unsigned event)
@@ -187,6 +195,61 @@ QR_INLINE void qr__zone_flag_clear(struct qr_zone *zone, uint32_t flag)
 QR_INLINE uint64_t qr__wmark_pages(const struct qr_zone *zone, enum qr_watermark mark)
 {
 	return qr__read(&zone->watermark[mark]) + qr__read(&zone->watermark_boost);
+}
+
+/* Does a request have to look at the marks, whatever it may use, up to a block of a pageblock? */
+QR_INLINE bool qr__zone_is_scarce(const struct qr_zone *zone)
+{
+	uint64_t kept = qr__wmark_pages(zone, QR_WMARK_HIGH) +
+			qr__read(&zone->lowmem_reserve_max) +
+			qr__read(&zone->nr_free_highatomic) + qr__read(&zone->nr_free_cma);
+
+	return qr__read(&zone->nr_free_pages) <= kept + QR_PAGEBLOCK_NR_PAGES;
+}
+
+/*
+ * Keep QR_ZONE_SCARCE true to what it says, after free pages or marks have changed.  So the many
+ * requests that find a zone well off read one word that seldom changes, and not the counts that all
+ * CPUs write.  Of two who do this at once the later looks again, for the flag may not stay clear by
+ * mistake; that it stays set costs only time, until the next refill or drain.
+ */
+QR_INLINE void qr__zone_scarce_review(struct qr_zone *zone)
+{
+	bool scarce = qr__zone_is_scarce(zone);
+
+	if (qr__likely(scarce == qr__zone_flag(zone, QR_ZONE_SCARCE)))
+		return;
+	if (!scarce) {
+		atomic_fetch_and_explicit(&zone->flags, ~QR_ZONE_SCARCE, memory_order_seq_cst);
+		scarce = qr__zone_is_scarce(zone);
+	}
+	if (scarce)
+		qr__zone_flag_set(zone, QR_ZONE_SCARCE);
+}
+
+/* Where stripes are, others may add at the same time, under another stripe's lock. */
+QR_INLINE void qr__zone_count_add(const struct qr_zone *zone, _Atomic uint64_t *counter, int64_t nr)
+{
+	if (zone->nr_stripes)
+		atomic_fetch_add_explicit(counter, (uint64_t)nr, memory_order_relaxed);
+	else
+		qr__bump(counter, (uint64_t)nr);
+}
+
+/*
+ * Free blocks of @nr pages in all, of type @type, came to (nr > 0) or left (nr < 0) the free lists.
+ * The one door to the counts of free pages; see reference of accounting in ARCHITECTURE.md.
+ */
+QR_INLINE void qr__zone_account_free(struct qr_zone *zone, int64_t nr, enum qr_migratetype type)
+{
+	if (type == QR_MIGRATE_ISOLATE)
+		return;
+	qr__zone_count_add(zone, &zone->nr_free_pages, nr);
+	if (type == QR_MIGRATE_CMA)
+		qr__zone_count_add(zone, &zone->nr_free_cma, nr);
+	else if (type == QR_MIGRATE_HIGHATOMIC)
+		qr__zone_count_add(zone, &zone->nr_free_highatomic, nr);
+	qr__zone_scarce_review(zone);
 }
 
 #endif /* QR_FRAMES_ZONE_H */

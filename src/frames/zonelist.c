@@ -118,6 +118,17 @@ static void refs_end(struct qr_zoneref *ref)
 	atomic_store_explicit(&ref->zone, NULL, memory_order_release);
 }
 
+/* Where the walk of a request begins that may use zone @highest; what most requests come to. */
+static void first_zones_set(struct qr_node *node)
+{
+	for (unsigned highest = 0; highest < QR_NR_ZONES; highest++) {
+		struct qr_zone *zone;
+
+		qr__zoneref_next(node->zonelist, (enum qr_zone_type)highest, NULL, &zone);
+		atomic_store_explicit(&node->first_zone[highest], zone, memory_order_release);
+	}
+}
+
 static void lists_build(struct qr_frames *frames, struct node_order *order, int local)
 {
 	struct qr_node *node = qr__node(frames, local);
@@ -134,6 +145,7 @@ static void lists_build(struct qr_frames *frames, struct node_order *order, int 
 		previous = nid;
 	}
 	refs_end(ref);
+	first_zones_set(node);
 }
 
 void qr__zonelists_rebuild(struct qr_frames *frames)

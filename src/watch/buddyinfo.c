@@ -15,6 +15,7 @@ size_t qr_show_buddyinfo(struct quire *q, char *buf, size_t size)
 
 	qr__for_each_populated_zone(frames, zone)
 	{
+		qr__buddy_settle(zone);
 		qr__text_printf(&text, "Node %d, zone %8s ", zone->nid,
 				qr_zone_type_name(zone->type));
 		for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++)
@@ -54,6 +55,7 @@ size_t qr_show_free_areas(struct quire *q, char *buf, size_t size)
 	{
 		uint64_t total = 0;
 
+		qr__buddy_settle(zone);
 		qr__text_printf(&text, "Node %d %s: ", zone->nid, qr_zone_type_name(zone->type));
 		for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++) {
 			uint64_t nr = zone->ops->nr_blocks_racy(zone, order);

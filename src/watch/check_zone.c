@@ -52,8 +52,11 @@ static void orders_check(struct qr_checker *c)
 
 void qr__check_list_counts_locked(struct qr_checker *c)
 {
-	const struct qr_zone *zone = c->zone;
+	struct qr_zone *zone = c->zone;
 	uint64_t nr_free = 0;
+
+	if (zone->ops->settle)
+		zone->ops->settle(zone);
 
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
 		if (type != QR_MIGRATE_ISOLATE)
@@ -166,10 +169,11 @@ void qr__check_counters_locked(struct qr_checker *c)
 
 /* Caches ----------------------------------------------------------------------------------- */
 
-/* A cache's list, as sentences name it. */
+/* A cache's list or magazine, as sentences name it. */
 struct cache_list {
 	unsigned cpu, list, order;
-	const struct qr_list *head;
+	const char *kind;
+	const struct qr_list *head; /* of a list */
 };
 
 static unsigned list_order(unsigned list)
@@ -199,8 +203,8 @@ static void cached_check(struct qr_checker *c, const struct cache_list *list, ui
 		what = "is not aligned";
 	if (what)
 		qr__check_broken(c, QR_INV_P2,
-				 "CPU %u, list %u of order %u: the block at pfn %#llx %s",
-				 list->cpu, list->list, list->order, ULL(pfn), what);
+				 "CPU %u, %s %u of order %u: the block at pfn %#llx %s", list->cpu,
+				 list->kind, list->list, list->order, ULL(pfn), what);
 	else if (qr__state_refcount(state) != 0)
 		qr__check_broken(c, QR_INV_F5, "pfn %#llx is cached but has %d references",
 				 ULL(pfn), (int)qr__state_refcount(state));
@@ -235,6 +239,49 @@ static uint64_t list_check(struct qr_checker *c, const struct cache_list *list)
 	return nr;
 }
 
+/* Pages in one magazine. */
+static uint64_t magazine_check(struct qr_checker *c, const struct cache_list *magazine,
+			       const uint32_t *frames, unsigned nr, unsigned room)
+{
+	if (nr > room) {
+		qr__check_broken(c, QR_INV_P1, "CPU %u, %s %u of order %u holds %u blocks, has room "
+				 "for %u",
+				 magazine->cpu, magazine->kind, magazine->list, magazine->order, nr,
+				 room);
+		return 0;
+	}
+	for (unsigned i = 0; i < nr && !c->broken; i++) {
+		if (index_is_sane(c, frames[i]))
+			cached_check(c, magazine, frames[i]);
+		else
+			qr__check_broken(c, QR_INV_P1, "CPU %u, %s %u: index %u is no frame's",
+					 magazine->cpu, magazine->kind, magazine->list, frames[i]);
+	}
+	return (uint64_t)nr << magazine->order;
+}
+
+static void magazines_check(struct qr_checker *c, unsigned cpu)
+{
+	struct qr_magazines *mag = &c->zone->pcp[cpu].mag;
+
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS && !c->broken; order++) {
+		struct cache_list magazine = {
+			.cpu = cpu, .order = order, .kind = "magazine for frees,"};
+
+		magazine_check(c, &magazine, qr__magazine_start(mag, order),
+			       qr__magazine_nr(&mag->nr_put[order]), QR_MAGAZINE_PUT_ROOM(order));
+		magazine.kind = "magazine of type";
+		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES && !c->broken; type++) {
+			unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
+
+			magazine.list = type;
+			magazine_check(c, &magazine,
+				       qr__magazine_end(mag, (enum qr_migratetype)type, order) - nr,
+				       nr, QR_MAGAZINE_ROOM(order));
+		}
+	}
+}
+
 static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 {
 	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
@@ -256,9 +303,17 @@ static void cache_check(struct qr_checker *c, unsigned cpu)
 	int32_t count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	uint64_t nr = 0;
 
+	if (pcp->magazines) {
+		magazines_check(c, cpu);
+		sizes_of_cache_check(c, cpu);
+		return;
+	}
 	for (unsigned i = 0; i < QR_NR_PCP_LISTS && !c->broken; i++) {
-		const struct cache_list list = {
-			.cpu = cpu, .list = i, .order = list_order(i), .head = &pcp->lists[i]};
+		const struct cache_list list = {.cpu = cpu,
+						.list = i,
+						.order = list_order(i),
+						.kind = "list",
+						.head = &pcp->lists[i]};
 
 		nr += list_check(c, &list);
 	}
@@ -278,11 +333,36 @@ void qr__check_caches_locked(struct qr_checker *c)
 		cache_check(c, cpu);
 }
 
+/* In a magazine a block is only an index among others: it has to be looked for. */
+static bool frame_is_among(const uint32_t *frames, unsigned nr, uint32_t index)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		if (frames[i] == index)
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_magazines(struct qr_magazines *mag, uint32_t index, unsigned order)
+{
+	if (order >= QR_MAGAZINE_ORDERS)
+		return false;
+	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
+		unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
+
+		if (frame_is_among(qr__magazine_end(mag, (enum qr_migratetype)type, order) - nr, nr,
+				   index))
+			return true;
+	}
+	return frame_is_among(qr__magazine_start(mag, order),
+			      qr__magazine_nr(&mag->nr_put[order]), index);
+}
+
 /*
  * By its own links: the first of a list is named by that list, any other by the one before it.
  * What was taken off a list keeps its old links, but the neighbours no longer agree.
  */
-bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page)
+static bool is_on_a_list(const struct qr_checker *c, const struct qr_page *page)
 {
 	uint32_t index = qr__page_index(c->frames, page);
 	uint32_t prev = page->link.prev;
@@ -291,9 +371,25 @@ bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page
 		return index_is_sane(c, prev) &&
 		       qr__state_type(&c->frames->states[prev]) == QR_PT_PCP &&
 		       c->frames->pages[prev].link.next == index;
-	for (unsigned cpu = 0; c->zone->pcp && cpu < c->frames->base.nr_cpus; cpu++)
+	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++)
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
 			if (c->zone->pcp[cpu].lists[i].first == index)
 				return true;
+	return false;
+}
+
+bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page)
+{
+	uint32_t index = qr__page_index(c->frames, page);
+
+	if (!c->zone->pcp)
+		return false;
+	if (!c->zone->pcp->magazines)
+		return is_on_a_list(c, page);
+	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++) {
+		if (is_in_magazines(&c->zone->pcp[cpu].mag, index,
+				    qr__page_order(c->frames, page)))
+			return true;
+	}
 	return false;
 }

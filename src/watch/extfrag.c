@@ -65,13 +65,15 @@ unsigned qr__extfrag_percent_for(const struct qr_extfrag *frag, unsigned order)
 
 /* Of a zone -------------------------------------------------------------------------------- */
 
-static void zone_count_racy(const struct qr_zone *zone, unsigned order, struct qr_extfrag *frag)
+static void zone_count_racy(struct qr_zone *zone, unsigned order, struct qr_extfrag *frag)
 {
 	uint64_t nr_blocks[QR_NR_PAGE_ORDERS] = {0};
 
-	if (qr__zone_populated(zone))
+	if (qr__zone_populated(zone)) {
+		qr__buddy_settle(zone);
 		for (unsigned o = 0; o < QR_NR_PAGE_ORDERS; o++)
 			nr_blocks[o] = zone->ops->nr_blocks_racy(zone, o);
+	}
 	qr__extfrag_count(nr_blocks, order, frag);
 }
 
@@ -79,7 +81,7 @@ static void zone_count_racy(const struct qr_zone *zone, unsigned order, struct q
 static bool find_and_count(struct quire *q, int nid, enum qr_zone_type type, unsigned order,
 			   struct qr_extfrag *frag)
 {
-	const struct qr_zone *zone = qr__zone_find(q, nid, type);
+	struct qr_zone *zone = qr__zone_find(q, nid, type);
 
 	if (!zone || order > QR_MAX_PAGE_ORDER)
 		return false;

@@ -18,9 +18,9 @@
 	for ((zone) = (node)->zones; (zone) < (node)->zones + QR_NR_ZONES; (zone)++) \
 		if (qr__zone_populated(zone))
 
-static void free_counts_show(struct qr_text *text, const struct qr_node *node)
+static void free_counts_show(struct qr_text *text, struct qr_node *node)
 {
-	const struct qr_zone *zone;
+	struct qr_zone *zone;
 
 	qr__text_printf(text, "%-43s ", "Free pages count per migrate type at order");
 	for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++)
@@ -29,6 +29,7 @@ static void free_counts_show(struct qr_text *text, const struct qr_node *node)
 
 	qr__for_each_zone_of_node(node, zone)
 	{
+		qr__buddy_settle(zone);
 		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
 			qr__text_printf(text, "Node %4d, zone %8s, type %12s ", zone->nid,
 					qr_zone_type_name(zone->type),
@@ -107,7 +108,7 @@ size_t qr_show_pagetypeinfo(struct quire *q, char *buf, size_t size)
 	if (qr__owner_active(watch))
 		qr_drain_all_pages(q, NULL);
 	for (int nid = 0; nid < (int)frames->nr_nodes; nid++) {
-		const struct qr_node *node = qr__node(frames, nid);
+		struct qr_node *node = qr__node(frames, nid);
 
 		if (!qr__node_is(frames, nid, QR_N_MEMORY))
 			continue;

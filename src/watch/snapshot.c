@@ -47,12 +47,14 @@ static void snapshot_marks(const struct qr_zone *zone, struct qr_zone_snapshot *
 		snap->lowmem_reserve[type] = qr__read(&zone->lowmem_reserve[type]);
 }
 
-static void snapshot_blocks(const struct qr_zone *zone, struct qr_zone_snapshot *snap)
+static void snapshot_blocks(struct qr_zone *zone, struct qr_zone_snapshot *snap)
 {
 	qr_pfn_t start_pfn = 0, end_pfn;
 
 	if (!qr__zone_populated(zone))
 		return;
+	if (zone->ops->settle)
+		zone->ops->settle(zone);
 	for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++) {
 		snap->nr_blocks[order] = zone->ops->nr_blocks_racy(zone, order);
 		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
@@ -71,7 +73,7 @@ static uint64_t nr_pcp_pages_racy(const struct qr_zone *zone)
 	if (!zone->pcp)
 		return 0;
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
-		int32_t count = atomic_load_explicit(&zone->pcp[cpu].count, memory_order_relaxed);
+		int32_t count = qr__pcp_count_racy(&zone->pcp[cpu]);
 
 		nr += count > 0 ? (uint64_t)count : 0;
 	}
@@ -115,7 +117,7 @@ int qr_pcp_snapshot(struct quire *q, int nid, enum qr_zone_type type, unsigned c
 		return QR_ENOENT;
 	pcp = &zone->pcp[cpu];
 	*snap = (struct qr_pcp_snapshot){
-		.count = read_positive(&pcp->count),
+		.count = (unsigned)qr__max(0, (uint64_t)qr__pcp_count_racy(pcp)),
 		.high = read_positive(&pcp->high),
 		.batch = read_positive(&pcp->batch),
 		.high_min = read_positive(&pcp->high_min),

@@ -91,7 +91,7 @@ static void pagesets_show(struct qr_text *text, const struct qr_zone *zone)
 				"\n              high:     %d"
 				"\n              batch:    %d"
 				"\n  vm stats threshold: %u",
-				cpu, atomic_load_explicit(&pcp->count, memory_order_relaxed),
+				cpu, qr__pcp_count_racy(pcp),
 				atomic_load_explicit(&pcp->high, memory_order_relaxed),
 				atomic_load_explicit(&pcp->batch, memory_order_relaxed),
 				atomic_load_explicit(&zone->stat_threshold, memory_order_relaxed));

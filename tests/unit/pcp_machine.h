@@ -40,7 +40,7 @@ static inline struct qr_per_cpu_pages *pcp(void)
 
 static inline int32_t count(void)
 {
-	return qr__pcp_read(&pcp()->count);
+	return qr__pcp_count_racy(pcp());
 }
 
 static inline uint64_t nr_free(void)

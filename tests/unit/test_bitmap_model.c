@@ -330,6 +330,7 @@ static void compare_blocks(struct oracle *o)
 {
 	uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS] = {{0}};
 
+	o->zone->ops->settle(o->zone);
 	for (qr_pfn_t pfn = BASE; pfn < BASE + NR_FRAMES;) {
 		struct qr_block block;
 		enum qr_migratetype type;

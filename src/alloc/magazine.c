@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc/magazine.c - a CPU's cache as arrays of frames: filling, emptying, counting
+ *
+ * See magazine.h for the theory.
+ */
+#include "magazine.h"
+
+#include "pcp.h"
+
+/* Counting --------------------------------------------------------------------------------- */
+
+static uint64_t pages_to_get_racy(const struct qr_magazines *mag)
+{
+	uint64_t pages = 0;
+
+	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
+		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+			pages += (uint64_t)qr__magazine_nr(&mag->nr_get[type][order]) << order;
+	}
+	return pages;
+}
+
+static uint64_t pages_put_racy(const struct qr_magazines *mag)
+{
+	uint64_t pages = 0;
+
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+		pages += (uint64_t)qr__magazine_nr(&mag->nr_put[order]) << order;
+	return pages;
+}
+
+int32_t qr__magazines_pages_racy(const struct qr_magazines *mag)
+{
+	return (int32_t)(pages_to_get_racy(mag) + pages_put_racy(mag));
+}
+
+uint64_t qr__magazines_nr_alloc_racy(const struct qr_magazines *mag)
+{
+	return qr__read(&mag->pages_in) - pages_to_get_racy(mag);
+}
+
+uint64_t qr__magazines_nr_blocks_racy(const struct qr_magazines *mag)
+{
+	uint64_t left = 0;
+
+	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
+		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+			left += qr__magazine_nr(&mag->nr_get[type][order]);
+	}
+	return qr__read(&mag->blocks_in) - left;
+}
+
+uint64_t qr__magazines_nr_free_racy(const struct qr_magazines *mag)
+{
+	return qr__read(&mag->pages_out) + pages_put_racy(mag);
+}
+
+/* Sizes ------------------------------------------------------------------------------------ */
+
+void qr__magazines_resize(struct qr_per_cpu_pages *pcp)
+{
+	unsigned high = (unsigned)qr__pcp_read(&pcp->high);
+
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+		pcp->mag.put_limit[order] = (uint16_t)qr__clamp(high / 2 >> order, high != 0,
+								QR_MAGAZINE_PUT_ROOM(order));
+}
+
+/* How many blocks to fetch, and how the cache's habits change with it. */
+static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
+			    unsigned order) QR_REQUIRES(pcp->lock)
+{
+	uint8_t factor = atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
+	int32_t batch = qr__pcp_read(&pcp->batch), nr = batch << factor, high, room;
+
+	if (qr__pcp_read(&pcp->high) < batch || nr < 2)
+		return 1;
+	high = qr__pcp_high_raise(zone, pcp, nr);
+	qr__magazines_resize(pcp);
+	room = high - qr__magazines_pages_racy(&pcp->mag) - batch;
+	if (nr <= room) {
+		if (factor < QR_PCP_BATCH_SCALE_MAX)
+			atomic_store_explicit(&pcp->alloc_factor, (uint8_t)(factor + 1),
+					      memory_order_relaxed);
+	} else {
+		nr = room > batch ? room : batch;
+	}
+	if (order)
+		nr = high / 4; /* rather a full magazine than a lock for two blocks */
+	return (unsigned)qr__clamp((uint64_t)nr >> order, 2, QR_MAGAZINE_ROOM(order));
+}
+
+/* Get -------------------------------------------------------------------------------------- */
+
+static void refill_trace(const struct qr_zone *zone, const uint32_t *frames, unsigned nr,
+			 unsigned order, enum qr_migratetype type)
+{
+	for (unsigned i = 0; i < nr; i++)
+		QR_TRACE(&zone->frames->base, QR_TP_MM_PAGE_ALLOC_ZONE_LOCKED,
+			 .pfn = zone->frames->base_pfn + frames[i], .order = order,
+			 .migratetype = type, .a = true);
+}
+
+/* From wherever a request may be served: with the zone locked, and one block is enough. */
+static unsigned fetch_anywhere(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+			       unsigned alloc_flags, uint32_t *frames)
+{
+	unsigned long irqs = qr__zone_lock(zone);
+	qr_pfn_t pfn;
+	unsigned got = qr___rmqueue(zone, order, type, alloc_flags, 1, &pfn);
+
+	qr__zone_unlock(zone, irqs);
+	if (got)
+		frames[0] = (uint32_t)(pfn - zone->frames->base_pfn);
+	return got;
+}
+
+/*
+ * Where CMA has free pages, whose turn it is is decided page by page (qr___rmqueue); else the
+ * engine fills the magazine from the request's own type by itself.
+ */
+static unsigned fetch_own(struct qr_zone *zone, unsigned cpu, unsigned order,
+			  enum qr_migratetype type, bool cma, unsigned nr, uint32_t *frames)
+{
+	unsigned got;
+
+	if (cma && qr__read(&zone->nr_free_cma))
+		return 0;
+	got = zone->ops->refill(zone, cpu, order, type, nr, frames);
+	if (qr__unlikely(qr__trace_on(&zone->frames->base, QR_TP_MM_PAGE_ALLOC_ZONE_LOCKED)))
+		refill_trace(zone, frames, got, order, type);
+	return got;
+}
+
+/* Of @nr places before the end of an empty magazine, the first @got have blocks. */
+static void magazine_filled(struct qr_per_cpu_pages *pcp, unsigned order, enum qr_migratetype type,
+			    unsigned nr, unsigned got) QR_REQUIRES(pcp->lock)
+{
+	struct qr_magazines *mag = &pcp->mag;
+	uint32_t *end = qr__magazine_end(mag, type, order);
+
+	if (got < nr)
+		__builtin_memmove(end - got, end - nr, got * sizeof(*end));
+	qr__magazine_nr_set(&mag->nr_get[type][order], got);
+	qr__bump(&mag->pages_in, (uint64_t)got << order);
+	qr__bump(&mag->blocks_in, got);
+	qr__bump(&pcp->refills, 1);
+}
+
+static unsigned cpu_of(const struct qr_zone *zone, const struct qr_per_cpu_pages *pcp)
+{
+	return (unsigned)(pcp - zone->pcp);
+}
+
+QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
+					   unsigned order, enum qr_migratetype type)
+{
+	unsigned nr = refill_size(zone, pcp, order), got;
+	uint32_t *end = qr__magazine_end(&pcp->mag, type, order);
+
+	if (!qr__pcp_order_allowed(qr__zone_allocator(zone), order))
+		return QR_MAGAZINE_EMPTY;
+	got = fetch_own(zone, cpu_of(zone, pcp), order, type, type == QR_MIGRATE_MOVABLE, nr,
+			end - nr);
+	if (!got)
+		return QR_MAGAZINE_EMPTY;
+	magazine_filled(pcp, order, type, nr, got);
+	return qr__magazine_get(&pcp->mag, type, order);
+}
+
+uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
+			   enum qr_migratetype type, unsigned alloc_flags)
+{
+	uint32_t frame = qr__magazine_get(&pcp->mag, type, order), *end;
+	unsigned nr, got;
+
+	if (frame != QR_MAGAZINE_EMPTY)
+		return frame;
+	nr = refill_size(zone, pcp, order);
+	end = qr__magazine_end(&pcp->mag, type, order);
+	got = fetch_own(zone, cpu_of(zone, pcp), order, type, alloc_flags & QR_ALLOC_CMA, nr,
+			end - nr);
+	if (!got)
+		got = fetch_anywhere(zone, order, type, alloc_flags, end - nr);
+	if (got)
+		magazine_filled(pcp, order, type, nr, got);
+	return qr__magazine_get(&pcp->mag, type, order);
+}
+
+void qr__magazine_leaked(struct qr_magazines *mag, unsigned order)
+{
+	qr__bump(&mag->pages_in, -qr__order_pages(order));
+	qr__bump(&mag->blocks_in, UINT64_MAX);
+}
+
+/* Put -------------------------------------------------------------------------------------- */
+
+static void drain_trace(const struct qr_zone *zone, const uint32_t *frames, unsigned nr,
+			unsigned order)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		qr_pfn_t pfn = zone->frames->base_pfn + frames[i];
+
+		QR_TRACE(&zone->frames->base, QR_TP_MM_PAGE_PCPU_DRAIN, .pfn = pfn, .order = order,
+			 .migratetype = qr__pageblock_type(zone->frames, pfn));
+	}
+}
+
+static void frames_drain(struct qr_zone *zone, uint32_t *frames, unsigned nr, unsigned order)
+{
+	const struct qr_alloc_events *events = &qr__zone_allocator(zone)->events;
+	unsigned largest;
+
+	if (qr__unlikely(qr__trace_on(&zone->frames->base, QR_TP_MM_PAGE_PCPU_DRAIN)))
+		drain_trace(zone, frames, nr, order);
+	largest = zone->ops->drain(zone, order, frames, nr);
+	if (qr__unlikely(events->freed))
+		events->freed(zone, largest);
+}
+
+/* All of a put magazine; returns its pages. */
+static int32_t put_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order)
+	QR_REQUIRES(pcp->lock)
+{
+	struct qr_magazines *mag = &pcp->mag;
+	unsigned nr = qr__magazine_nr(&mag->nr_put[order]);
+
+	if (!nr)
+		return 0;
+	frames_drain(zone, qr__magazine_start(mag, order), nr, order);
+	qr__magazine_nr_set(&mag->nr_put[order], 0);
+	qr__bump(&mag->pages_out, (uint64_t)nr << order);
+	return (int32_t)(nr << order);
+}
+
+/* All of a get magazine: it was brought for nothing. */
+static int32_t get_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
+			 enum qr_migratetype type, unsigned order) QR_REQUIRES(pcp->lock)
+{
+	struct qr_magazines *mag = &pcp->mag;
+	unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
+
+	if (!nr)
+		return 0;
+	frames_drain(zone, qr__magazine_end(mag, type, order) - nr, nr, order);
+	qr__magazine_nr_set(&mag->nr_get[type][order], 0);
+	qr__bump(&mag->pages_in, -((uint64_t)nr << order));
+	qr__bump(&mag->blocks_in, -(uint64_t)nr);
+	return (int32_t)(nr << order);
+}
+
+QR_NOINLINE void qr__magazine_full_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
+					 unsigned order)
+{
+	uint8_t factor = atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
+
+	atomic_store_explicit(&pcp->alloc_factor, (uint8_t)(factor >> 1), memory_order_relaxed);
+	put_drain(zone, pcp, order);
+	qr__bump(&pcp->drains, 1);
+}
+
+/* A zone that is short of pages wants them back by batches, and smaller caches from now on. */
+static bool short_and_due(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned nr,
+			  unsigned order) QR_REQUIRES(pcp->lock)
+{
+	int32_t batch = qr__pcp_read(&pcp->batch);
+
+	if (!qr__zone_flag(zone, QR_ZONE_RECLAIM_ACTIVE | QR_ZONE_BELOW_HIGH) ||
+	    (int32_t)(nr << order) < batch)
+		return false;
+	qr__pcp_high_lower(pcp, batch);
+	qr__magazines_resize(pcp);
+	return true;
+}
+
+void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t frame,
+		       unsigned order, enum qr_migratetype type)
+{
+	struct qr_magazines *mag = &pcp->mag;
+	unsigned nr;
+
+	if (order == QR_PAGEBLOCK_ORDER &&
+	    !qr__zone_flag(zone, QR_ZONE_RECLAIM_ACTIVE | QR_ZONE_BELOW_HIGH) &&
+	    qr__magazine_return(mag, frame, type))
+		return;
+	nr = qr__magazine_put(mag, frame, order);
+	if (qr__likely(nr < mag->put_limit[order]) && !short_and_due(zone, pcp, nr, order))
+		return;
+	qr__magazine_full_drain(zone, pcp, order);
+	qr__pcp_below_high_review(zone);
+}
+
+void qr__magazines_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
+{
+	if (nr <= 0 || !qr__magazines_pages_racy(&pcp->mag))
+		return;
+	qr__bump(&pcp->drains, 1);
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS && nr > 0; order++)
+		nr -= put_drain(zone, pcp, order);
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++) {
+		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES && nr > 0; type++)
+			nr -= get_drain(zone, pcp, (enum qr_migratetype)type, order);
+	}
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy/bitmap_near.c - the hot pair: fill a CPU's cache, and empty it
+ *
+ * Theory of operation
+ * -------------------
+ * A zone's pageblocks are divided into stripes, runs of equal length, each with a lock, bins and
+ * lists of its own; a block never lies in two.  There are about twice as many stripes as CPUs.
+ *
+ * Each CPU has a *home*, the CPUs' homes being spread evenly, and fills its cache there as long as
+ * it can.  What a CPU has taken lies together therefore, and others need not wait for it.  The
+ * rule, by what can be read without a lock:
+ *
+ *	1. home has a part that serves			take from home's parts
+ *	2. another stripe's parts hold much (EXCESS)	take from the richest one's parts: memory that
+ *							is in pieces is used up before a pageblock is
+ *							broken, or it would not heal
+ *	3. home has a whole pageblock			break it
+ *	4. any other stripe has anything		take that, nearest first
+ *
+ * A frame can only be given back to the stripe it lies in.  A cache that is emptied is therefore
+ * gone through once for each stripe that occurs in it: one lock each, for all of its frames.
+ *
+ * What is seen without a lock may be wrong by the time the lock is held.  Then a refill brings less
+ * than it could, or nothing, and whoever asked goes the long way with the whole zone locked, where
+ * nothing can be overlooked.
+ *
+ * Counts.  The zone's free pages are counted exactly, once for each hold of a lock, by adding
+ * atomically what came or went.  So they are right whenever no lock is held, and while some are,
+ * wrong by no more than what those who hold them have in hand.  Watermarks are tested against
+ * that count; nobody has to sum over stripes.
+ */
+#include "bitmap.h"
+
+/* So many pages in another stripe's parts are worth taking its lock for. */
+#define EXCESS (4 * QR_PAGEBLOCK_NR_PAGES)
+
+/* Which stripe ----------------------------------------------------------------------------- */
+
+static unsigned home_of(const struct qr_zone *zone, unsigned cpu)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	unsigned nr_cpus = zone->frames->base.nr_cpus;
+
+	return nr_cpus > 1 ? cpu * buddy->nr_stripes / nr_cpus : 0;
+}
+
+static uint32_t orders_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type)
+{
+	return atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
+}
+
+static bool has_part_racy(const struct bitmap_stripe *stripe, unsigned order,
+			  enum qr_migratetype type)
+{
+	const uint32_t parts = (UINT32_C(1) << NR_PART_ORDERS) - 1;
+
+	return order < NR_PART_ORDERS && (orders_racy(stripe, type) & parts) >> order;
+}
+
+static bool has_whole_racy(const struct bitmap_stripe *stripe, unsigned order,
+			   enum qr_migratetype type)
+{
+	enum qr_migratetype class_type = bitmap_class_type(bitmap_class_of(type));
+
+	return orders_racy(stripe, class_type) >> qr__max(order, QR_PAGEBLOCK_ORDER) != 0;
+}
+
+/* The stripe whose parts hold most, if that is worth going there; else nr_stripes. */
+static unsigned richest_racy(const struct bitmap_buddy *buddy, unsigned order,
+			     enum qr_migratetype type)
+{
+	unsigned richest = buddy->nr_stripes;
+	int64_t most = EXCESS - 1;
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		const struct bitmap_stripe *stripe = &buddy->stripes[s];
+		/* in the middle of a drain it can be below 0 */
+		int64_t pages = (int64_t)qr__read(&stripe->part_pages[type]);
+
+		if (pages > most && has_part_racy(stripe, order, type)) {
+			most = pages;
+			richest = s;
+		}
+	}
+	return richest;
+}
+
+/* Home, or the nearest stripe behind it (and round) that has anything; nr_stripes: none has. */
+static unsigned any_racy(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
+			 enum qr_migratetype type)
+{
+	for (unsigned n = 0; n < buddy->nr_stripes; n++) {
+		unsigned s = (home + n) % buddy->nr_stripes;
+
+		if (has_part_racy(&buddy->stripes[s], order, type) ||
+		    has_whole_racy(&buddy->stripes[s], order, type))
+			return s;
+	}
+	return buddy->nr_stripes;
+}
+
+/* The rule above; nr_stripes: nothing is to be had.  @whole: pageblocks may be broken there. */
+static unsigned stripe_pick(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
+			    enum qr_migratetype type, bool *whole)
+{
+	unsigned richest;
+
+	*whole = true;
+	if (buddy->nr_stripes == 1 || order >= QR_PAGEBLOCK_ORDER)
+		return any_racy(buddy, home, order, type);
+	richest = richest_racy(buddy, order, type);
+	*whole = richest == buddy->nr_stripes;
+	if (has_part_racy(&buddy->stripes[home], order, type))
+		return home;
+	return *whole ? any_racy(buddy, home, order, type) : richest;
+}
+
+/* Refill ----------------------------------------------------------------------------------- */
+
+static void stripe_refill(struct bitmap_taking *taking, unsigned s, bool whole)
+{
+	struct qr_zone *zone = taking->zone;
+	struct bitmap_stripe *stripe = &bitmap_of(zone)->stripes[s];
+	unsigned long irqs = qr__stripe_lock(zone, s);
+	unsigned before = taking->taken;
+
+	if (taking->order < QR_PAGEBLOCK_ORDER)
+		qr__bitmap_take_parts(taking, stripe);
+	if (whole)
+		qr__bitmap_take_whole(taking, stripe);
+	qr__zone_account_free(zone,
+			      -(int64_t)((uint64_t)(taking->taken - before) << taking->order),
+			      taking->type);
+	qr__stripe_unlock(zone, s, irqs);
+}
+
+unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
+			   enum qr_migratetype type, unsigned nr, uint32_t *frames)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_taking taking = {
+		.zone = zone,
+		.order = order,
+		.type = type,
+		.nr = nr,
+		.frames = frames,
+	};
+	unsigned home = home_of(zone, cpu);
+
+	/* half of what is wanted is enough not to go to yet another stripe */
+	for (unsigned n = 0; n <= buddy->nr_stripes && taking.taken * 2 <= nr; n++) {
+		bool whole;
+		unsigned s = stripe_pick(buddy, home, order, type, &whole);
+
+		if (s == buddy->nr_stripes)
+			break;
+		stripe_refill(&taking, s, whole);
+	}
+	return taking.taken;
+}
+
+/* Drain ------------------------------------------------------------------------------------ */
+
+/* How far ahead the pageblocks of the frames to come are fetched. */
+#define AHEAD 8u
+
+struct draining {
+	struct qr_zone *zone;
+	unsigned order;
+	unsigned largest; /* order that a block became part of */
+	/* pages of each type that came in this hold of a lock: into parts as they are, and else */
+	int64_t usual[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
+};
+
+static QR_COLD void twice_report(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+{
+	qr__log(&zone->frames->base, QR_LOG_ERR,
+		"free of page at pfn %#llx, order %u, refused: it is free already; it was freed "
+		"twice at the same moment",
+		(unsigned long long)pfn, order);
+}
+
+/* Does a word hold a free block of this order, one that fits a word? */
+QR_INLINE bool word_has(uint64_t word, unsigned order)
+{
+	for (unsigned k = 0; k < order && word; k++)
+		word &= word >> (1u << k) & line_aligned(k + 1);
+	return word != 0;
+}
+
+/*
+ * The usual free: frames of one word of a part, whose largest order and place in the file stay what
+ * they are.  False: go the long way.
+ */
+QR_INLINE bool word_give(struct draining *draining, _Atomic uint64_t *word,
+			 struct bitmap_block *block, uint64_t mask, unsigned nr)
+{
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (qr__unlikely(block->state != BLOCK_PART || block->counted || now & mask ||
+			 block->nr_free + nr >= QR_PAGEBLOCK_NR_PAGES))
+		return false;
+	now |= mask;
+	/* would it complete a block larger than the largest? */
+	if (block->order + 1u > WORD_ORDER ? now == UINT64_MAX : word_has(now, block->order + 1u))
+		return false;
+	atomic_store_explicit(word, now, memory_order_relaxed);
+	block->nr_free += nr;
+	draining->usual[block->type] += nr;
+	return true;
+}
+
+/* Free blocks of one pageblock, one of which is new, go where they belong now. */
+static void row_give(struct draining *draining, uint32_t i, _Atomic uint64_t *word, uint64_t mask,
+		     unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	enum qr_migratetype type = qr__pageblock_type(zone->frames, bitmap_pfn(buddy, i));
+	unsigned joined;
+
+	qr__bitmap_part_open(buddy, i);
+	atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | mask,
+			      memory_order_relaxed);
+	block->nr_free += nr;
+	if (block->nr_free == QR_PAGEBLOCK_NR_PAGES) {
+		bitmap_line_set(buddy, i, false);
+		joined = qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type),
+						 false);
+	} else {
+		qr__bitmap_part_close(buddy, i, type);
+		joined = block->order;
+	}
+	draining->pages[type] += nr;
+	if (joined > draining->largest)
+		draining->largest = joined;
+}
+
+static bool is_free(const struct bitmap_buddy *buddy, qr_pfn_t pfn, unsigned order)
+{
+	uint32_t i = bitmap_index(buddy, pfn);
+
+	return bitmap_is_whole(&buddy->blocks[i]) ||
+	       (order < QR_PAGEBLOCK_ORDER &&
+		!line_none(&buddy->lines[i], bitmap_offset(pfn), order));
+}
+
+/* One block by itself: it is large, or something is wrong with one of its row. */
+static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
+{
+	struct qr_zone *zone = draining->zone;
+	enum qr_migratetype type = qr__pageblock_type(zone->frames, pfn);
+	unsigned order = draining->order, joined;
+
+	if (qr__unlikely(is_free(bitmap_of(zone), pfn, order))) {
+		twice_report(zone, pfn, order);
+		return;
+	}
+	draining->pages[type] += (int64_t)qr__order_pages(order);
+	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
+	joined = qr__bitmap_give_uncounted(zone, pfn, order, type, false);
+	if (joined > draining->largest)
+		draining->largest = joined;
+}
+
+static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
+{
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+		int64_t usual = draining->usual[type], pages = draining->pages[type] + usual;
+
+		if (!pages)
+			continue;
+		qr__bump(&stripe->part_pages[type], (uint64_t)usual);
+		qr__zone_account_free(draining->zone, pages, (enum qr_migratetype)type);
+		draining->usual[type] = draining->pages[type] = 0;
+	}
+}
+
+/*
+ * How many blocks from frames[0] on lie in one word, at most @nr, and their bits.  What was
+ * allocated in a row is often freed in a row, and then goes back in one.
+ */
+QR_INLINE unsigned row_of(const uint32_t *frames, unsigned nr, uint64_t before, unsigned order,
+			  uint64_t *mask)
+{
+	const unsigned word_pages = QR_PAGEBLOCK_NR_PAGES < 64 ? QR_PAGEBLOCK_NR_PAGES : 64;
+	uint64_t first = before + frames[0], ones = word_mask(0, order), row = 0;
+	unsigned n = 0;
+
+	do {
+		uint64_t bits = ones << ((before + frames[n]) % word_pages);
+
+		if (qr__unlikely(row & bits))
+			break; /* twice the same: the second of them is a row of its own */
+		row |= bits;
+		n++;
+	} while (n < nr && (before + frames[n]) / word_pages == first / word_pages);
+	*mask = row;
+	return n;
+}
+
+static void states_reset(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
+{
+	for (unsigned n = 0; n < nr; n++)
+		qr__state_type_set(&zone->frames->states[frames[n]], QR_PT_NONE);
+}
+
+/* A row that changes more than a word of bits and a count; or that is not all in use. */
+static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i,
+					   _Atomic uint64_t *word, uint64_t mask,
+					   const uint32_t *frames, unsigned nr)
+{
+	const struct qr_zone *zone = draining->zone;
+
+	if (qr__likely(!bitmap_is_whole(&bitmap_of(zone)->blocks[i]) &&
+		       !(atomic_load_explicit(word, memory_order_relaxed) & mask))) {
+		states_reset(zone, frames, nr);
+		row_give(draining, i, word, mask, nr << draining->order);
+		return;
+	}
+	for (unsigned n = 0; n < nr; n++)
+		block_give(draining, zone->frames->base_pfn + frames[n]);
+}
+
+/* What lies in stripe s goes there; returns how many frames are left, in front. */
+static unsigned words_give(struct draining *draining, unsigned s, uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
+	struct bitmap_block *blocks = buddy->blocks;
+	struct line *lines = buddy->lines;
+	unsigned shift = buddy->stripe_shift, left = 0;
+
+	for (unsigned n = 0, row; n < nr; n += row) {
+		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER, mask;
+		_Atomic uint64_t *word = &lines[i].word[bitmap_offset(at) / 64];
+
+		if (n + AHEAD < nr) {
+			uint64_t next = (before + frames[n + AHEAD]) >> QR_PAGEBLOCK_ORDER;
+
+			__builtin_prefetch(&lines[next], 1);
+			__builtin_prefetch(&blocks[next], 1);
+		}
+		row = 1;
+		if (qr__unlikely(i >> shift != s)) {
+			frames[left++] = frames[n];
+			continue;
+		}
+		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
+		if (qr__likely(
+			    word_give(draining, word, &blocks[i], mask, row << draining->order)))
+			states_reset(zone, &frames[n], row);
+		else
+			row_give_carefully(draining, (uint32_t)i, word, mask, &frames[n], row);
+	}
+	return left;
+}
+
+/* The same for blocks that are words, or larger. */
+static unsigned blocks_give(struct draining *draining, unsigned s, uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	unsigned left = 0;
+
+	for (unsigned n = 0; n < nr; n++) {
+		if (qr__zone_stripe(zone, zone->frames->base_pfn + frames[n]) == s)
+			block_give(draining, zone->frames->base_pfn + frames[n]);
+		else
+			frames[left++] = frames[n];
+	}
+	return left;
+}
+
+/* What lies in the first frame's stripe goes there; returns how many frames are left, in front. */
+static unsigned stripe_drain(struct draining *draining, uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	unsigned s = qr__zone_stripe(zone, zone->frames->base_pfn + frames[0]);
+	unsigned long irqs = qr__stripe_lock(zone, s);
+	unsigned left = draining->order < WORD_ORDER ? words_give(draining, s, frames, nr)
+						     : blocks_give(draining, s, frames, nr);
+
+	pages_account(draining, &bitmap_of(zone)->stripes[s]);
+	qr__stripe_unlock(zone, s, irqs);
+	return left;
+}
+
+unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
+{
+	struct draining draining = {.zone = zone, .order = order, .largest = order};
+
+	while (nr)
+		nr = stripe_drain(&draining, frames, nr);
+	return draining.largest;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy/bitmap_take.c - blocks for whoever asks, out of parts and whole pageblocks
+ *
+ * All takes are of several blocks, for that is what fills caches: a pageblock is opened once, as
+ * many bits as are wanted leave its line in one pass, and it is filed again once.
+ */
+#include "bitmap.h"
+
+/* Records ---------------------------------------------------------------------------------- */
+
+QR_INLINE void frame_hand_out(struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	struct qr_page_state *state = &zone->frames->states[frame];
+
+	qr__state_head_set(state, zone->id, QR_PT_PCP, order);
+	if (qr__unlikely(qr__state_noted(state)))
+		qr__page_reported_clear(zone->frames, &zone->frames->pages[frame]);
+}
+
+void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+{
+	frame_hand_out(zone, (uint32_t)(pfn - zone->frames->base_pfn), order);
+}
+
+/*
+ * The stripe is locked, which is what a pageblock's type is guarded by; operations are called through
+ * pointers, which cannot tell the compiler.
+ */
+void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i,
+			 enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
+{
+	qr_pfn_t pfn = bitmap_pfn(bitmap_of(zone), i);
+
+	if (qr__pageblock_type(zone->frames, pfn) != type && type != QR_MIGRATE_ISOLATE)
+		qr__pageblock_type_set_locked(zone, pfn, type);
+}
+
+/* The frame that a pageblock begins with. */
+QR_INLINE uint32_t first_frame(const struct bitmap_taking *taking, uint32_t i)
+{
+	const struct qr_zone *zone = taking->zone;
+
+	return (uint32_t)(bitmap_pfn(bitmap_of(zone), i) - zone->frames->base_pfn);
+}
+
+/* A block goes to the caller; its bits are the caller's affair. */
+QR_INLINE void block_emit(struct bitmap_taking *taking, uint32_t frame)
+{
+	taking->frames[taking->taken++] = frame;
+	frame_hand_out(taking->zone, frame, taking->order);
+}
+
+/* Parts ------------------------------------------------------------------------------------ */
+
+/* Every free page of a line, as single pages. */
+static void line_take_all(struct bitmap_taking *taking, uint32_t i)
+{
+	struct line *line = &bitmap_of(taking->zone)->lines[i];
+	uint32_t frame = first_frame(taking, i);
+
+	for (unsigned w = 0; w < LINE_WORDS; w++, frame += 64) {
+		uint64_t word = atomic_load_explicit(&line->word[w], memory_order_relaxed);
+
+		if (!word)
+			continue;
+		atomic_store_explicit(&line->word[w], 0, memory_order_relaxed);
+		for (; word; word &= word - 1)
+			block_emit(taking, frame + qr__ctz64(word));
+	}
+}
+
+/* Of the free block of order k at @at, as many pieces as are wanted, from the lowest on. */
+static void block_cut(struct bitmap_taking *taking, uint32_t i, unsigned at, unsigned k)
+{
+	struct line *line = &bitmap_of(taking->zone)->lines[i];
+	unsigned pieces = (unsigned)qr__min(1u << (k - taking->order), taking->nr - taking->taken);
+	uint32_t frame = first_frame(taking, i) + at;
+
+	if (pieces << taking->order == 1u << k)
+		line_fill(line, at, k, false);
+	else
+		line_clear_row(line, at, pieces << taking->order);
+	for (unsigned n = 0; n < pieces; n++)
+		block_emit(taking, frame + (n << taking->order));
+}
+
+/* The maximal blocks of order k, one after the other. */
+static void level_take(struct bitmap_taking *taking, uint32_t i, const struct bits *heads,
+		       const struct bits *next, unsigned k)
+{
+	for (unsigned w = 0; w < LINE_WORDS && taking->taken < taking->nr; w++) {
+		uint64_t found = bits_maximal(heads, next, k, w);
+
+		for (; found && taking->taken < taking->nr; found &= found - 1)
+			block_cut(taking, i, w * 64 + qr__ctz64(found), k);
+	}
+}
+
+/* As many blocks as are wanted, the smallest that will do first. */
+static void line_take_some(struct bitmap_taking *taking, uint32_t i)
+{
+	struct bits heads = line_load(&bitmap_of(taking->zone)->lines[i]), next;
+
+	for (unsigned k = 0; k < NR_PART_ORDERS && taking->taken < taking->nr; k++) {
+		heads_next(&heads, &next, k);
+		if (k >= taking->order)
+			level_take(taking, i, &heads, &next, k);
+		heads = next;
+	}
+}
+
+static void part_take(struct bitmap_taking *taking, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	unsigned before = taking->taken;
+
+	qr__bitmap_part_open(buddy, i);
+	if (!taking->order && taking->nr - before >= block->nr_free)
+		line_take_all(taking, i);
+	else
+		line_take_some(taking, i);
+	block->nr_free -= (taking->taken - before) << taking->order;
+	qr__bitmap_part_close(buddy, i, taking->type);
+}
+
+void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+
+	while (taking->taken < taking->nr) {
+		uint32_t i = qr__bitmap_choose(buddy, stripe, taking->type, taking->order);
+
+		if (i == QR_LIST_NONE)
+			return;
+		part_take(taking, i);
+	}
+}
+
+/* Whole pageblocks ------------------------------------------------------------------------- */
+
+/* The first pages of a pageblock that was whole until now, and is in no list any more. */
+static void fresh_take(struct bitmap_taking *taking, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	unsigned nr = (unsigned)qr__min(taking->nr - taking->taken,
+					QR_PAGEBLOCK_NR_PAGES >> taking->order);
+
+	qr__bitmap_type_set(taking->zone, i, taking->type);
+	bitmap_line_set(buddy, i, true);
+	line_clear_row(&buddy->lines[i], 0, nr << taking->order);
+	for (unsigned n = 0; n < nr; n++)
+		block_emit(taking, first_frame(taking, i) + (n << taking->order));
+	buddy->blocks[i].nr_free = (uint32_t)(QR_PAGEBLOCK_NR_PAGES - (nr << taking->order));
+	qr__bitmap_part_close(buddy, i, taking->type);
+}
+
+/* A block of pageblock order or more, in no list any more. */
+static void large_take(struct bitmap_taking *taking, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+
+	for (uint32_t k = 0; k < 1u << (taking->order - QR_PAGEBLOCK_ORDER); k++) {
+		buddy->blocks[i + k].nr_free = 0;
+		qr__bitmap_type_set(taking->zone, i + k, taking->type);
+	}
+	block_emit(taking, first_frame(taking, i));
+}
+
+/* From whole block i: a block of at least pageblock order is broken off it. */
+static void whole_take(struct bitmap_taking *taking, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
+	unsigned from = buddy->blocks[i].order;
+
+	qr__bitmap_whole_rest(taking->zone, i, from, order, qr__bitmap_whole_remove(buddy, i));
+	if (taking->order < QR_PAGEBLOCK_ORDER)
+		fresh_take(taking, i);
+	else
+		large_take(taking, i);
+}
+
+void qr__bitmap_take_whole(struct bitmap_taking *taking, struct bitmap_stripe *stripe)
+{
+	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
+
+	while (taking->taken < taking->nr) {
+		uint32_t i = qr__bitmap_whole_first(stripe, bitmap_class_of(taking->type), order);
+
+		if (i == QR_LIST_NONE)
+			return;
+		whole_take(taking, i);
+	}
+}
+
+/* The whole zone --------------------------------------------------------------------------- */
+
+/* The fullest part of all stripes. */
+static uint32_t fullest_part(const struct bitmap_taking *taking)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	uint32_t best = QR_LIST_NONE;
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		uint32_t i = qr__bitmap_choose(buddy, &buddy->stripes[s], taking->type,
+					       taking->order);
+
+		if (i != QR_LIST_NONE && (best == QR_LIST_NONE ||
+					  buddy->blocks[i].nr_free < buddy->blocks[best].nr_free))
+			best = i;
+	}
+	return best;
+}
+
+/* The smallest whole block of all stripes that will do. */
+static uint32_t smallest_whole(const struct bitmap_taking *taking)
+{
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
+	uint32_t best = QR_LIST_NONE;
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		uint32_t i = qr__bitmap_whole_first(&buddy->stripes[s],
+						    bitmap_class_of(taking->type), order);
+
+		if (i != QR_LIST_NONE && (best == QR_LIST_NONE ||
+					  buddy->blocks[i].order < buddy->blocks[best].order))
+			best = i;
+	}
+	return best;
+}
+
+static void zone_take(struct bitmap_taking *taking)
+{
+	while (taking->taken < taking->nr) {
+		uint32_t i = QR_LIST_NONE;
+
+		if (taking->order < QR_PAGEBLOCK_ORDER)
+			i = fullest_part(taking);
+		if (i != QR_LIST_NONE) {
+			part_take(taking, i);
+			continue;
+		}
+		i = smallest_whole(taking);
+		if (i == QR_LIST_NONE)
+			return;
+		whole_take(taking, i);
+	}
+}
+
+#define PORTION 64u /* frames whose indices fit the stack */
+
+unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
+			 unsigned nr, qr_pfn_t *pfns)
+{
+	uint32_t frames[PORTION];
+	unsigned taken = 0;
+
+	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
+	while (taken < nr) {
+		struct bitmap_taking taking = {
+			.zone = zone,
+			.order = order,
+			.type = type,
+			.nr = (unsigned)qr__min(nr - taken, PORTION),
+			.frames = frames,
+		};
+
+		zone_take(&taking);
+		qr__zone_account_free(zone, -(int64_t)((uint64_t)taking.taken << order), type);
+		for (unsigned n = 0; n < taking.taken; n++)
+			pfns[taken++] = zone->frames->base_pfn + frames[n];
+		if (taking.taken < taking.nr)
+			break;
+	}
+	return taken;
+}
