@@ -130,6 +130,13 @@ void buddy_machine_release(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t en
 	qr__zone_unlock(zone, irqs);
 }
 
+uint64_t buddy_machine_nr_blocks(struct qr_zone *zone, unsigned order, enum qr_migratetype type)
+{
+	if (zone->ops->settle)
+		zone->ops->settle(zone);
+	return zone->ops->nr_blocks_type_racy(zone, order, type);
+}
+
 void buddy_machine_type(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)
 {
 	unsigned long irqs = qr__zone_lock(zone);

@@ -50,6 +50,9 @@ struct qr_zone *buddy_machine_zone(struct buddy_machine *m, int nid, enum qr_zon
 /* Give fresh frames to a zone in the largest blocks there are, ascending, all to the cold end. */
 void buddy_machine_release(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t end_pfn);
 
+/* Free blocks of an order and type, exactly: what is counted lazily is counted first.  Locked. */
+uint64_t buddy_machine_nr_blocks(struct qr_zone *zone, unsigned order, enum qr_migratetype type);
+
 /* Set a pageblock's type before it has free pages. */
 void buddy_machine_type(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type);
 

@@ -104,7 +104,7 @@ static qr_pfn_t fallback(unsigned order, enum qr_migratetype type, unsigned allo
 
 static uint64_t nr_blocks(unsigned order, enum qr_migratetype type)
 {
-	return zone->ops->nr_blocks_type_racy(zone, order, type);
+	return buddy_machine_nr_blocks(zone, order, type);
 }
 
 static uint64_t nr_pages(enum qr_migratetype type)

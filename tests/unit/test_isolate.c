@@ -66,7 +66,7 @@ static uint64_t nr_free(void)
 
 static uint64_t nr_blocks(unsigned order, enum qr_migratetype type)
 {
-	return zone->ops->nr_blocks_type_racy(zone, order, type);
+	return buddy_machine_nr_blocks(zone, order, type);
 }
 
 static qr_pfn_t last_of(unsigned order, enum qr_migratetype type)
