@@ -154,13 +154,26 @@ static QR_NOINLINE struct qr_page *rmqueue_buddy(struct qr_zone *preferred, stru
 	return page;
 }
 
+/*
+ * A cache knows nothing of the reserve, which is first for those it is meant for.  Small blocks and
+ * huge pages are served by caches all the same, as in Linux; others, which only magazines keep,
+ * would else reserve one pageblock after the other and never use what they have reserved.
+ */
+static inline bool cache_may_serve(const struct qr_zone *zone, unsigned order, unsigned alloc_flags)
+{
+	if (qr__unlikely(alloc_flags & QR_ALLOC_HIGHATOMIC) && order > QR_PAGE_ALLOC_COSTLY_ORDER &&
+	    order != QR_HPAGE_PMD_ORDER)
+		return false;
+	return qr__pcp_order_allowed(qr__zone_allocator(zone), order);
+}
+
 struct qr_page *qr_rmqueue(struct qr_zone *preferred, struct qr_zone *zone, unsigned order,
 			   qr_gfp_t gfp, unsigned alloc_flags, enum qr_migratetype type)
 {
 	struct qr_page *page = NULL;
 
 	(void)gfp;
-	if (qr__likely(qr__pcp_order_allowed(qr__zone_allocator(zone), order)))
+	if (qr__likely(cache_may_serve(zone, order, alloc_flags)))
 		page = qr_rmqueue_pcplist(preferred, zone, order, type, alloc_flags);
 	if (qr__unlikely(!page))
 		page = rmqueue_buddy(preferred, zone, order, type, alloc_flags);

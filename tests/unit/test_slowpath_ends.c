@@ -519,8 +519,10 @@ static struct fixture *reserve_new(qr_gfp_t gfp)
 	test_machine_one_zone(m, 128 * QR_PAGEBLOCK_NR_PAGES);
 	f = fixture_machine(m);
 	low = qr_zone_watermark(qr_zone_at(f->q, 0, QR_ZONE_NORMAL), QR_WMARK_LOW);
-	while (zone_free(f->q, 0, QR_ZONE_NORMAL) > low)
+	while (zone_free(f->q, 0, QR_ZONE_NORMAL) > low) {
 		assert_non_null(hoard_take(&f->hoard, QR___GFP_NOWARN, 2));
+		qr_drain_all_pages(f->q, NULL);
+	}
 	/* Now the fast path fails, and the slow path succeeds. */
 	assert_non_null(hoard_take(&f->hoard, gfp, 2));
 	return f;
@@ -538,6 +540,25 @@ static void test_a10_nowait_does_not_grow_the_reserve(void **state)
 			 QR_PAGEBLOCK_NR_PAGES);
 	assert_true(strchr(f->stages, 'E') != NULL);
 	fixture_free(f);
+}
+
+static qr_pfn_t reserved_pageblock(struct fixture *f)
+{
+	qr_pfn_t reserved = QR_PFN_NONE;
+
+	for (qr_pfn_t pfn = 0; pfn < 128 * QR_PAGEBLOCK_NR_PAGES; pfn += QR_PAGEBLOCK_NR_PAGES)
+		if (qr_get_pageblock_migratetype(f->q, pfn) == QR_MIGRATE_HIGHATOMIC)
+			reserved = pfn;
+	assert_true(reserved != QR_PFN_NONE);
+	return reserved;
+}
+
+/* Give back what of the hoard lies in these frames. */
+static void give_range(struct fixture *f, qr_pfn_t pfn, qr_pfn_t end_pfn)
+{
+	for (; pfn < end_pfn; pfn++)
+		hoard_give_pfn(&f->hoard, pfn);
+	qr_drain_all_pages(f->q, NULL);
 }
 
 static bool from_reserve(struct fixture *f, qr_gfp_t gfp, unsigned order)
@@ -560,16 +581,11 @@ static bool from_reserve(struct fixture *f, qr_gfp_t gfp, unsigned order)
 static bool leave_the_reserve(struct fixture *f)
 {
 	struct qr_zone_snapshot snap;
-	qr_pfn_t reserved = QR_PFN_NONE;
+	qr_pfn_t reserved;
 
 	hoard_all(&f->hoard, EVERYTHING | QR___GFP_HIGH, 0);
-	for (qr_pfn_t pfn = 0; pfn < 128 * QR_PAGEBLOCK_NR_PAGES; pfn += QR_PAGEBLOCK_NR_PAGES)
-		if (qr_get_pageblock_migratetype(f->q, pfn) == QR_MIGRATE_HIGHATOMIC)
-			reserved = pfn;
-	assert_true(reserved != QR_PFN_NONE);
-	for (qr_pfn_t pfn = reserved; pfn < reserved + QR_PAGEBLOCK_NR_PAGES; pfn++)
-		hoard_give_pfn(&f->hoard, pfn);
-	qr_drain_all_pages(f->q, NULL);
+	reserved = reserved_pageblock(f);
+	give_range(f, reserved, reserved + QR_PAGEBLOCK_NR_PAGES);
 	assert_int_equal(qr_tunable_set(f->q, QR_TUNE_MIN_FREE_KBYTES, 128), 0);
 	snap = zone_snap(f->q, 0, QR_ZONE_NORMAL);
 	assert_int_equal(snap.nr_free, snap.nr_free_highatomic);
@@ -587,10 +603,18 @@ static void test_who_gets_the_reserve(void **state)
 
 	(void)state;
 	if (high_order == 4) {
-		/* Orders that no cache keeps, so that each request shows where it is from. */
+		/* An order whose requests for the reserve no cache serves. */
+		uint64_t nr_reserved = zone_snap(f->q, 0, QR_ZONE_NORMAL).nr_reserved_highatomic;
+		qr_pfn_t reserved = reserved_pageblock(f);
+
+		give_range(f, reserved + QR_PAGEBLOCK_NR_PAGES / 2,
+			   reserved + QR_PAGEBLOCK_NR_PAGES);
 		assert_true(zone_snap(f->q, 0, QR_ZONE_NORMAL).nr_free_highatomic >= 32);
 		assert_false(from_reserve(f, QR_GFP_NOWAIT, high_order));
 		assert_true(from_reserve(f, QR_GFP_ATOMIC, high_order));
+		assert_true(from_reserve(f, QR_GFP_ATOMIC, high_order));
+		assert_int_equal(zone_snap(f->q, 0, QR_ZONE_NORMAL).nr_reserved_highatomic,
+				 nr_reserved);
 	}
 	if (leave_the_reserve(f)) {
 		assert_null(qr_alloc_pages(f->q, QR_GFP_KERNEL | QR___GFP_NORETRY | QR___GFP_NOWARN,
