@@ -58,13 +58,20 @@ uint64_t qr__magazines_nr_free_racy(const struct qr_magazines *mag)
 
 /* Sizes ------------------------------------------------------------------------------------ */
 
-void qr__magazines_resize(struct qr_per_cpu_pages *pcp)
+/* For an order that is not to be cached it is 0, at which no free takes the short way. */
+static uint16_t put_limit(const struct qr_zone *zone, unsigned high, unsigned order)
+{
+	if (!qr__pcp_order_allowed(qr__zone_allocator(zone), order))
+		return 0;
+	return (uint16_t)qr__clamp(high / 2 >> order, high != 0, QR_MAGAZINE_PUT_ROOM(order));
+}
+
+void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 {
 	unsigned high = (unsigned)qr__pcp_read(&pcp->high);
 
 	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-		pcp->mag.put_limit[order] = (uint16_t)qr__clamp(high / 2 >> order, high != 0,
-								QR_MAGAZINE_PUT_ROOM(order));
+		pcp->mag.put_limit[order] = put_limit(zone, high, order);
 }
 
 /* How many blocks to fetch, and how the cache's habits change with it. */
@@ -77,7 +84,7 @@ static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages 
 	if (qr__pcp_read(&pcp->high) < batch || nr < 2)
 		return 1;
 	high = qr__pcp_high_raise(zone, pcp, nr);
-	qr__magazines_resize(pcp);
+	qr__magazines_resize(zone, pcp);
 	room = high - qr__magazines_pages_racy(&pcp->mag) - batch;
 	if (nr <= room) {
 		if (factor < QR_PCP_BATCH_SCALE_MAX)
@@ -270,7 +277,7 @@ static bool short_and_due(const struct qr_zone *zone, struct qr_per_cpu_pages *p
 	    (int32_t)(nr << order) < batch)
 		return false;
 	qr__pcp_high_lower(pcp, batch);
-	qr__magazines_resize(pcp);
+	qr__magazines_resize(zone, pcp);
 	return true;
 }
 

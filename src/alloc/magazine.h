@@ -63,7 +63,8 @@ struct qr_magazines {
 	_Atomic uint16_t nr_put[QR_MAGAZINE_ORDERS];
 	uint16_t put_limit[QR_MAGAZINE_ORDERS]; /* p: with so many a put magazine is full */
 
-	_Atomic uint64_t pages_in, blocks_in; /* P: brought by refills, less what went back unused */
+	_Atomic uint64_t pages_in,
+		blocks_in; /* P: brought by refills, less what went back unused */
 	_Atomic uint64_t pages_out; /* P: freed, and given back by now */
 
 	uint32_t get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_END(QR_PAGEBLOCK_ORDER)]; /* p: frames */
@@ -161,7 +162,7 @@ void qr__magazine_leaked(struct qr_magazines *mag, unsigned order);
 /* Give back at least @nr pages, or all there are: what was freed first, then what was not used. */
 void qr__magazines_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr);
 /* The cache's sizes have changed. */
-void qr__magazines_resize(struct qr_per_cpu_pages *pcp);
+void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp);
 
 int32_t qr__magazines_pages_racy(const struct qr_magazines *mag);
 uint64_t qr__magazines_nr_alloc_racy(const struct qr_magazines *mag);

@@ -107,7 +107,7 @@ static void cache_resize(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int
 	qr__pcp_write(&pcp->high_min, min);
 	qr__pcp_write(&pcp->high_max, max);
 	qr__pcp_write(&pcp->high, high < min ? min : high > max ? max : high);
-	qr__magazines_resize(pcp);
+	qr__magazines_resize(zone, pcp);
 	if (cache_pages > 3 * (uint64_t)batch)
 		pcp->flags |= QR_PCPF_FREE_HIGH_BATCH;
 	else
@@ -195,7 +195,7 @@ int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages)
 	qr__pcp_write(&pcp->free_count, 0);
 	atomic_store_explicit(&pcp->alloc_factor, 0, memory_order_relaxed);
 	pcp->flags &= (uint8_t)~QR_PCPF_PREV_FREE_HIGH_ORDER;
-	qr__magazines_resize(pcp);
+	qr__magazines_resize(zone, pcp);
 	qr__pcp_unlock(base, pcp, irqs);
 	return high;
 }
@@ -295,7 +295,7 @@ static void high_decay(struct qr_zone *zone, struct qr_per_cpu_pages *pcp) QR_RE
 		high = high > by_count ? high : by_count;
 		high = high > min ? high : min;
 		qr__pcp_write(&pcp->high, high);
-		qr__magazines_resize(pcp);
+		qr__magazines_resize(zone, pcp);
 	}
 	if (count > high)
 		qr_free_pcppages_bulk(zone, count - high, pcp, 0);
