@@ -81,7 +81,7 @@ static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages 
 	uint8_t factor = atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
 	int32_t batch = qr__pcp_read(&pcp->batch), nr = batch << factor, high, room;
 
-	if (qr__pcp_read(&pcp->high) < batch || nr < 2)
+	if (qr__pcp_read(&pcp->high) < batch)
 		return 1;
 	high = qr__pcp_high_raise(zone, pcp, nr);
 	qr__magazines_resize(zone, pcp);
@@ -93,9 +93,9 @@ static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages 
 	} else {
 		nr = room > batch ? room : batch;
 	}
-	if (order)
+	if (order && high / 4 > nr)
 		nr = high / 4; /* rather a full magazine than a lock for two blocks */
-	return (unsigned)qr__clamp((uint64_t)nr >> order, 2, QR_MAGAZINE_ROOM(order));
+	return (unsigned)qr__clamp((uint64_t)nr >> order, 1, QR_MAGAZINE_ROOM(order));
 }
 
 /* Get -------------------------------------------------------------------------------------- */

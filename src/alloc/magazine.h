@@ -63,8 +63,7 @@ struct qr_magazines {
 	_Atomic uint16_t nr_put[QR_MAGAZINE_ORDERS];
 	uint16_t put_limit[QR_MAGAZINE_ORDERS]; /* p: with so many a put magazine is full */
 
-	_Atomic uint64_t pages_in,
-		blocks_in; /* P: brought by refills, less what went back unused */
+	_Atomic uint64_t pages_in, blocks_in; /* P: refills brought, less what went back unused */
 	_Atomic uint64_t pages_out; /* P: freed, and given back by now */
 
 	uint32_t get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_END(QR_PAGEBLOCK_ORDER)]; /* p: frames */

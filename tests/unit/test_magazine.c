@@ -142,8 +142,25 @@ static void test_refills_of_each_order(void **state)
 	end();
 }
 
+/* The batch of a small zone is a single page, from which refills double, too. */
+static void test_refills_double_from_one(void **state)
+{
+	(void)state;
+	begin_sized(1, 64, 64);
+	for (unsigned nr = 1; nr <= 1u << QR_PCP_BATCH_SCALE_MAX; nr *= 2)
+		assert_int_equal(next_refill(0), nr);
+	assert_int_equal(next_refill(0), 1u << QR_PCP_BATCH_SCALE_MAX);
+	mag_sizes(1, 64, 64);
+	assert_int_equal(next_refill(1), 1);
+	assert_int_equal(next_refill(1), 2);
+	sizes_end();
+	end();
+}
+
 static void test_refills_keep_to_high(void **state)
 {
+	struct qr_page *pages[7];
+
 	(void)state;
 	begin_sized(8, 24, 24);
 	assert_int_equal(next_refill(0), 8);
@@ -151,6 +168,14 @@ static void test_refills_keep_to_high(void **state)
 	/* 32 would be too many; high less a batch is not. */
 	assert_int_equal(next_refill(0), 16);
 	assert_int_equal(next_refill(0), 16);
+	/* A batch comes, however much waits here already. */
+	mag_sizes(8, 16, 16);
+	for (unsigned n = 0; n < 7; n++)
+		pages[n] = take(QR_GFP_KERNEL, 0);
+	for (unsigned n = 0; n < 7; n++)
+		give(pages[n], 0);
+	atomic_store(&pcp()->alloc_factor, 3);
+	assert_int_equal(next_refill(0), 8);
 	sizes_end();
 	end();
 }
@@ -635,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_rooms_do_not_overlap),
 		bitmap_unit_test(test_refills_double_in_a_row),
 		bitmap_unit_test(test_refills_of_each_order),
+		bitmap_unit_test(test_refills_double_from_one),
 		bitmap_unit_test(test_refills_keep_to_high),
 		bitmap_unit_test(test_types_do_not_mix),
 		bitmap_unit_test(test_freed_blocks_go_to_the_engine_first),
