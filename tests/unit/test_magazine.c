@@ -471,6 +471,35 @@ static void test_counters(void **state)
 	end();
 }
 
+/* An allocation meant for another node is a miss here, and no hit. */
+static void test_misses_are_no_hits(void **state)
+{
+	const qr_gfp_t all =
+		QR_GFP_KERNEL | QR___GFP_THISNODE | QR___GFP_NOWARN | QR___GFP_MEMALLOC;
+	struct qr_per_cpu_pages *far;
+	struct qr_page *page;
+
+	(void)state;
+	m = test_machine_new();
+	test_machine_nodes(m, 2, 16 * QR_MAX_ORDER_NR_PAGES);
+	test_machine_create(m);
+	far = &qr_zone_at(m->q, 1, QR_ZONE_NORMAL)->pcp[0];
+	while (qr_alloc_pages_node(m->q, 0, all, QR_MAX_PAGE_ORDER))
+		;
+	assert_int_equal(nr_free(), 0);
+	page = take(QR_GFP_KERNEL, 1);
+	assert_int_equal(qr_page_nid(m->q, page), 1);
+	for (unsigned drained_by_now = 0; drained_by_now < 2; drained_by_now++) {
+		assert_int_equal(qr__pcp_nr_alloc_racy(far), 2);
+		assert_int_equal(qr__pcp_nr_hit_racy(far), 0);
+		assert_int_equal(qr__read(&far->nr_miss), 1);
+		assert_int_equal(qr_vm_event(m->q, QR_EV_NUMA_MISS), 1);
+		assert_int_equal(qr_vm_event(m->q, QR_EV_NUMA_FOREIGN), 1);
+		qr_drain_all_pages(m->q, NULL);
+	}
+	end();
+}
+
 /* Each page is free, cached, or somebody's, all the time. */
 static void test_conservation(void **state)
 {
@@ -672,6 +701,7 @@ int main(void)
 		bitmap_unit_test(test_drains_go_by_kind_and_order),
 		bitmap_unit_test(test_drain_of_all_cpus),
 		bitmap_unit_test(test_counters),
+		bitmap_unit_test(test_misses_are_no_hits),
 		bitmap_unit_test(test_conservation),
 		bitmap_unit_test(test_isolated_blocks_go_by),
 		bitmap_unit_test(test_cma_balance),
