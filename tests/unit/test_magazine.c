@@ -77,10 +77,10 @@ static void test_rooms_do_not_overlap(void **state)
 		}
 	}
 	for (unsigned order = 0; order < ORDERS; order++) {
-		const uint32_t *put = &all->put[QR_MAGAZINE_PUT_START(order)];
+		const uint32_t *put = qr__magazine_start(all, order);
 
 		assert_true(QR_MAGAZINE_ROOM(order) >= 8);
-		assert_in_range(QR_MAGAZINE_PUT_START(order) + QR_MAGAZINE_PUT_ROOM(order), 1,
+		assert_in_range(put - all->put + QR_MAGAZINE_PUT_ROOM(order), 1,
 				sizeof(all->put) / sizeof(all->put[0]));
 		for (unsigned n = 0; n < QR_MAGAZINE_PUT_ROOM(order); n++)
 			assert_int_equal(put[n], frame_name(QR_MIGRATE_PCPTYPES, order, n));
@@ -123,19 +123,22 @@ static void test_refills_double_in_a_row(void **state)
 	end();
 }
 
-/* A batch is so many pages, but at least two blocks, and at most the room. */
+/* A batch is so many single pages; of larger blocks a quarter of high, if there is room. */
 static void test_refills_of_each_order(void **state)
 {
 	(void)state;
 	begin(1);
 	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
 		mag_sizes(16, 1 << 20, 1 << 20);
-		assert_int_equal(next_refill(order), order < 3 ? 16u >> order : 2);
+		assert_int_equal(next_refill(order), order ? QR_MAGAZINE_ROOM(order) : 16);
+		qr_drain_all_pages(m->q, NULL);
+		mag_sizes(1, 4 << order, 4 << order);
+		assert_int_equal(next_refill(order), 1);
 		qr_drain_all_pages(m->q, NULL);
 		atomic_store(&pcp()->alloc_factor, QR_PCP_BATCH_SCALE_MAX);
 		pcp()->batch = 1 << 10;
-		assert_int_equal(next_refill(order),
-				 qr__clamp(1u << 15 >> order, 2, QR_MAGAZINE_ROOM(order)));
+		mag_sizes(1 << 10, 1 << 20, 1 << 20);
+		assert_int_equal(next_refill(order), QR_MAGAZINE_ROOM(order));
 	}
 	test_machine_check(m);
 	sizes_end();
@@ -151,8 +154,7 @@ static void test_refills_double_from_one(void **state)
 		assert_int_equal(next_refill(0), nr);
 	assert_int_equal(next_refill(0), 1u << QR_PCP_BATCH_SCALE_MAX);
 	mag_sizes(1, 64, 64);
-	assert_int_equal(next_refill(1), 1);
-	assert_int_equal(next_refill(1), 2);
+	assert_int_equal(next_refill(1), 64 / 4 >> 1);
 	sizes_end();
 	end();
 }
@@ -216,7 +218,7 @@ static void test_freed_blocks_go_to_the_engine_first(void **state)
 {
 	(void)state;
 	begin_sized(8, 1 << 20, 1 << 20);
-	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+	for (unsigned order = 0; order < QR_PAGEBLOCK_ORDER; order++) {
 		struct qr_page *page = take(QR_GFP_KERNEL, order);
 		uint64_t free_before;
 
@@ -230,6 +232,34 @@ static void test_freed_blocks_go_to_the_engine_first(void **state)
 		assert_int_equal(nr_free(), free_before + (UINT64_C(1) << order));
 	}
 	sizes_end();
+	end();
+}
+
+/* Whole pageblocks are all alike: one that is freed is the next to be handed out, of its type. */
+static void test_whole_pageblocks_come_back(void **state)
+{
+	uint64_t allocated, freed, hits;
+	struct qr_page *page, *other;
+
+	(void)state;
+	begin_sized(8, 1 << 20, 1 << 20);
+	page = take(QR_GFP_KERNEL, QR_PAGEBLOCK_ORDER);
+	allocated = qr__pcp_nr_alloc_racy(pcp());
+	freed = qr__pcp_nr_free_racy(pcp());
+	hits = qr__pcp_nr_hit_racy(pcp());
+	give(page, QR_PAGEBLOCK_ORDER);
+	assert_int_equal(nr_put(QR_PAGEBLOCK_ORDER), 0);
+	assert_int_equal(qr__pcp_nr_alloc_racy(pcp()), allocated);
+	assert_int_equal(qr__pcp_nr_free_racy(pcp()), freed + QR_PAGEBLOCK_NR_PAGES);
+	other = take(QR_GFP_HIGHUSER_MOVABLE, QR_PAGEBLOCK_ORDER);
+	assert_ptr_not_equal(other, page);
+	assert_ptr_equal(take(QR_GFP_KERNEL, QR_PAGEBLOCK_ORDER), page);
+	assert_int_equal(qr__pcp_nr_hit_racy(pcp()), hits + 2);
+	give(page, QR_PAGEBLOCK_ORDER);
+	give(other, QR_PAGEBLOCK_ORDER);
+	test_machine_check(m);
+	sizes_end();
+	assert_int_equal(nr_free(), PAGES);
 	end();
 }
 
@@ -259,7 +289,7 @@ static void test_put_limit(void **state)
 {
 	(void)state;
 	begin(1);
-	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+	for (unsigned order = 0; order < QR_PAGEBLOCK_ORDER; order++) {
 		unsigned room = QR_MAGAZINE_PUT_ROOM(order);
 
 		/* Half of high, but one block at least, and never more than there is room for. */
@@ -281,7 +311,7 @@ static void test_full_magazines_halve_the_factor(void **state)
 	begin_sized(8, 64, 64);
 	/* as if refills had been in a row */
 	atomic_store(&pcp()->alloc_factor, 4);
-	put_limit_is(2, 8);
+	put_limit_is(1, 16);
 	assert_true(atomic_load(&pcp()->alloc_factor) <= 2);
 	sizes_end();
 	end();
@@ -693,6 +723,7 @@ int main(void)
 		bitmap_unit_test(test_refills_keep_to_high),
 		bitmap_unit_test(test_types_do_not_mix),
 		bitmap_unit_test(test_freed_blocks_go_to_the_engine_first),
+		bitmap_unit_test(test_whole_pageblocks_come_back),
 		bitmap_unit_test(test_put_limit),
 		bitmap_unit_test(test_full_magazines_halve_the_factor),
 		bitmap_unit_test(test_short_zones_get_batches_back),

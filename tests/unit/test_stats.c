@@ -126,6 +126,7 @@ static void test_misses(void **state)
 	(void)state;
 	begin();
 	qr__write(&zone(0)->watermark_boost, 10 * PAGES);
+	qr__zone_scarce_review(zone(0));
 	for (unsigned i = 0; i < 3; i++) {
 		struct qr_page *page =
 			qr_alloc_pages(m->q, QR_GFP_KERNEL & ~QR___GFP_RECLAIM, orders[i]);
