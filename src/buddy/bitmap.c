@@ -356,9 +356,6 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 
 /* Creation --------------------------------------------------------------------------------- */
 
-/* Fewer pages than this are not worth a lock of their own. */
-#define STRIPE_MIN_PAGES qr__max(QR_MAX_ORDER_NR_PAGES, (UINT64_C(64) << 20) / QR_PAGE_SIZE)
-
 static void span_round(qr_pfn_t *start_pfn, qr_pfn_t *end_pfn)
 {
 	*start_pfn = qr__align_down(*start_pfn, QR_MAX_ORDER_NR_PAGES);
@@ -372,7 +369,7 @@ static void span_round(qr_pfn_t *start_pfn, qr_pfn_t *end_pfn)
 static unsigned stripe_shift(uint64_t nr_pages, unsigned nr_cpus)
 {
 	uint64_t wanted = nr_cpus > 1 ? qr__min(2 * (uint64_t)nr_cpus, QR_MAX_STRIPES) : 1;
-	uint64_t pages = qr__max(nr_pages / wanted, STRIPE_MIN_PAGES);
+	uint64_t pages = qr__max((nr_pages + wanted - 1) / wanted, QR_STRIPE_MIN_PAGES);
 
 	return qr__order_for(qr__max(pages, QR_MAX_ORDER_NR_PAGES)) - QR_PAGEBLOCK_ORDER;
 }
