@@ -163,15 +163,23 @@ static unsigned cpu_of(const struct qr_zone *zone, const struct qr_per_cpu_pages
 QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
 					   unsigned order, enum qr_migratetype type)
 {
-	unsigned nr = refill_size(zone, pcp, order), got;
+	uint8_t factor = atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
 	uint32_t *end = qr__magazine_end(&pcp->mag, type, order);
+	int32_t high = qr__pcp_read(&pcp->high);
+	unsigned nr, got;
 
 	if (!qr__pcp_order_allowed(qr__zone_allocator(zone), order))
 		return QR_MAGAZINE_EMPTY;
+	nr = refill_size(zone, pcp, order);
 	got = fetch_own(zone, cpu_of(zone, pcp), order, type, type == QR_MIGRATE_MOVABLE, nr,
 			end - nr);
-	if (!got)
+	if (!got) {
+		/* The long way is to find everything as it was. */
+		atomic_store_explicit(&pcp->alloc_factor, factor, memory_order_relaxed);
+		qr__pcp_write(&pcp->high, high);
+		qr__magazines_resize(pcp);
 		return QR_MAGAZINE_EMPTY;
+	}
 	magazine_filled(pcp, order, type, nr, got);
 	return qr__magazine_get(&pcp->mag, type, order);
 }

@@ -129,7 +129,7 @@ QR_INLINE bool qr__magazine_return(struct qr_magazines *mag, uint32_t frame,
 	const unsigned order = QR_PAGEBLOCK_ORDER;
 	unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]) + 1;
 
-	if (qr__unlikely(nr > QR_MAGAZINE_ROOM(order) || nr >= mag->put_limit[order]))
+	if (qr__unlikely(nr > QR_MAGAZINE_ROOM(order) || nr > mag->put_limit[order]))
 		return false;
 	*(qr__magazine_end(mag, type, order) - nr) = frame;
 	qr__magazine_nr_set(&mag->nr_get[type][order], nr);
