@@ -534,21 +534,82 @@ static void w6_totalreserve(struct test_machine *m)
 	qr__write(&qr__node(qr__frames(m->q), 1)->totalreserve_pages, ZONE_PAGES + 1);
 }
 
+/* Magazines: CPU 0 has a page in that for frees of single pages, the first there. */
+
+static struct qr_magazines *magazines_of(struct test_machine *m)
+{
+	return &zone_of(m)->pcp[0].mag;
+}
+
+static uint32_t *cached_index(struct test_machine *m)
+{
+	struct qr_page *page = cached(m);
+	uint32_t *first = qr__magazine_start(magazines_of(m), 0);
+
+	assert_int_equal(*first, qr__page_index(qr__frames(m->q), page));
+	return first;
+}
+
+static void p1_wild_index(struct test_machine *m)
+{
+	*cached_index(m) = 0x7fffffff;
+}
+
+static void p1_overfull(struct test_machine *m)
+{
+	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], QR_MAGAZINE_PUT_ROOM(0) + 1);
+}
+
+static void p1_overfull_get(struct test_machine *m)
+{
+	qr__magazine_nr_set(&magazines_of(m)->nr_get[QR_MIGRATE_RECLAIMABLE][1],
+			    QR_MAGAZINE_ROOM(1) + 1);
+}
+
+static void p2_magazine_of_used(struct test_machine *m)
+{
+	uint32_t *first = cached_index(m);
+
+	*first = qr__page_index(qr__frames(m->q), taken(m, 9, 0, QR_GFP_KERNEL));
+}
+
+static void p2_magazine_order(struct test_machine *m)
+{
+	uint32_t index = *cached_index(m);
+
+	/* The magazine of order 1 has it now. */
+	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], 0);
+	*qr__magazine_start(magazines_of(m), 1) = index;
+	qr__magazine_nr_set(&magazines_of(m)->nr_put[1], 1);
+}
+
+/* Cached by its record, and in no magazine. */
+static void p5_magazine_lost_it(struct test_machine *m)
+{
+	cached_index(m);
+	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], 0);
+}
+
 struct breakage {
 	const char *invariant;
 	void (*apply)(struct test_machine *m);
 	const char *says; /* part of the sentence */
 	/* What the bitmap engine calls it; NULL: the same.  "": it is no breakage there. */
 	const char *bitmap_invariant, *bitmap_says;
+	const char *only; /* the one engine that has such a thing to break; NULL: all */
 };
 
 #define BREAK(name, fn, says) \
 	{ \
-		(name), (fn), (says), NULL, NULL \
+		(name), (fn), (says), NULL, NULL, NULL \
 	}
 #define BREAK_BITMAP(name, fn, says, bitmap_name, bitmap_says) \
 	{ \
-		(name), (fn), (says), (bitmap_name), (bitmap_says) \
+		(name), (fn), (says), (bitmap_name), (bitmap_says), NULL \
+	}
+#define BREAK_ONLY(engine, name, fn, says) \
+	{ \
+		(name), (fn), (says), NULL, NULL, (engine) \
 	}
 /* Of what only the list engine keeps: orders in the records of free blocks, types of whole ones. */
 #define BREAK_LIST(name, fn, says) BREAK_BITMAP(name, fn, says, "", "")
@@ -604,18 +665,24 @@ static const struct breakage breakages[] = {
 	BREAK("Z9", z9_present, "Z9: present_pages of zone Normal of node 0 is "),
 	BREAK("Z10", z10_deferred, "Z10: nr_deferred of zone Normal of node 0 is 5, should be 0"),
 	BREAK("Z11", z11_cma, "Z11: cma_pages of zone Normal of node 0 is "),
-	BREAK("P1", p1_link, "the link to index 2147483647 is broken"),
-	BREAK("P1", p1_prev, "P1: CPU 0, list 0: the link to index "),
-	BREAK("P1", p1_last, "but says its last is 1"),
-	BREAK("P1", p1_loop, "P1: CPU 0, list 0: the link to index "),
+	BREAK_ONLY("list", "P1", p1_link, "the link to index 2147483647 is broken"),
+	BREAK_ONLY("list", "P1", p1_prev, "P1: CPU 0, list 0: the link to index "),
+	BREAK_ONLY("list", "P1", p1_last, "but says its last is 1"),
+	BREAK_ONLY("list", "P1", p1_loop, "P1: CPU 0, list 0: the link to index "),
 	BREAK("P2", p2_type, "does not say PCP"),
-	BREAK("P2", p2_order, "has another order"),
-	BREAK("P3", p3_count, "P3: CPU 0, zone Normal: the cache counts "),
-	BREAK("P3", p3_negative, "P3: CPU 1, zone Normal: the cache counts -1 pages, but 0 are on"),
+	BREAK_ONLY("list", "P2", p2_order, "has another order"),
+	BREAK_ONLY("list", "P3", p3_count, "P3: CPU 0, zone Normal: the cache counts "),
+	BREAK_ONLY("list", "P3", p3_negative, "P3: CPU 1, zone Normal: the cache counts -1 pages, but 0 are on"),
+	BREAK_ONLY("bitmap", "P1", p1_wild_index, "index 2147483647 is no frame's"),
+	BREAK_ONLY("bitmap", "P1", p1_overfull, "P1: CPU 0, magazine for frees, 0 of order 0 holds 257"),
+	BREAK_ONLY("bitmap", "P1", p1_overfull_get, "magazine of type 2 of order 1 holds 65 blocks"),
+	BREAK_ONLY("bitmap", "P2", p2_magazine_of_used, "does not say PCP"),
+	BREAK_ONLY("bitmap", "P2", p2_magazine_order, "has another order"),
+	BREAK_ONLY("bitmap", "P5", p5_magazine_lost_it, "says PCP"),
 	BREAK("P4", p4_batch, "P4: CPU 1, zone Normal: batch 0, "),
 	BREAK("P4", p4_high, "high_max -5"),
 	BREAK("P5", p5_lost, "P5: the block of order 0 at pfn 0x9 says PCP"),
-	BREAK("P5", p5_stale_link, "P5: the block of order 0 at pfn 0x9 says PCP"),
+	BREAK_ONLY("list", "P5", p5_stale_link, "P5: the block of order 0 at pfn 0x9 says PCP"),
 	BREAK("O1", o1_no_record,
 	      "O1: pfn 0x8 is in use with order 2, but its owner record says -1"),
 	BREAK("O1", o1_other_order,
