@@ -50,8 +50,8 @@
  *		and of a count that is at most nr_free.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
- *	B11	Two wholly free buddies of one class are joined, but for a change of type since the
- *		last of them was given.
+ *	B11	A wholly free block is on its class's and order's list.  Two that are buddies of one
+ *		class are joined, but for a change of type since the last of them was given.
  *	B12	The counts of blocks by type and order say what there is, but for parts that are
  *		marked as stale; a bit of orders[] is set if and only if there is such a largest
  *		block; and the zone's counts of free pages say what the pageblocks' do.  Wholly free

@@ -254,6 +254,78 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 	return 0;
 }
 
+/* B11, B13: one list of whole blocks.  Adds up its blocks. */
+static unsigned list_check(struct recount *c, unsigned s, unsigned class, unsigned order,
+			   uint64_t *listed)
+{
+	const struct qr_list *list = &c->buddy->stripes[s].whole[class][order - QR_PAGEBLOCK_ORDER];
+	uint32_t i = list->first, prev = QR_LIST_NONE;
+
+	for (; i != QR_LIST_NONE && *listed <= c->buddy->nr_blocks; (*listed)++) {
+		const struct bitmap_block *block = &c->buddy->blocks[i];
+
+		if (i >= c->buddy->nr_blocks || bitmap_stripe_of(c->buddy, i) != s) {
+			qr__why(c->why, "B13: stripe %u lists another stripe's pageblock", s);
+			return 13;
+		}
+		if (block->state != BLOCK_WHOLE || block->order != order ||
+		    bitmap_class_of((enum qr_migratetype)block->type) !=
+			    (enum bitmap_class)class ||
+		    block->link.prev != prev) {
+			qr__why(c->why, "B11: pageblock %#llx is listed as whole by mistake",
+				pfn_of(c, i));
+			return 11;
+		}
+		prev = i;
+		i = block->link.next;
+	}
+	return 0;
+}
+
+/* B11, B12, B13: a stripe's lists of one class. */
+static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint64_t *listed)
+{
+	enum qr_migratetype type = bitmap_class_type((enum bitmap_class)class);
+	uint32_t orders = atomic_load_explicit(&c->buddy->stripes[s].orders[type],
+					       memory_order_relaxed);
+
+	for (unsigned order = QR_PAGEBLOCK_ORDER; order <= QR_MAX_PAGE_ORDER; order++) {
+		uint64_t before = *listed;
+		unsigned broken = list_check(c, s, class, order, listed);
+
+		if (broken)
+			return broken;
+		if ((orders >> order & 1) != (*listed != before)) {
+			qr__why(c->why, "B12: stripe %u has %llu whole blocks of type %u, order %u, "
+					"but orders %#x",
+				s, ull(*listed - before), type, order, orders);
+			return 12;
+		}
+	}
+	return 0;
+}
+
+/* B11: what is whole is listed. */
+static unsigned all_lists_check(struct recount *c)
+{
+	uint64_t listed = 0, whole = 0;
+
+	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
+		for (unsigned class = 0; class < NR_CLASSES; class ++) {
+			unsigned broken = lists_check(c, s, class, &listed);
+
+			if (broken)
+				return broken;
+		}
+	}
+	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
+		whole += c->buddy->blocks[i].state == BLOCK_WHOLE;
+	if (whole == listed)
+		return 0;
+	qr__why(c->why, "B11: %llu blocks are whole, but %llu are listed", ull(whole), ull(listed));
+	return 11;
+}
+
 /* B9: what is a part is filed. */
 static unsigned stripes_check(struct recount *c)
 {
@@ -289,5 +361,7 @@ unsigned qr__bitmap_check(struct qr_zone *zone, struct qr_error_text *why)
 	}
 	if (!broken)
 		broken = stripes_check(&c);
+	if (!broken)
+		broken = all_lists_check(&c);
 	return broken ? broken : counts_check(&c);
 }

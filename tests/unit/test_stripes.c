@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stripes.c - zones that the bitmap engine divides: who takes where, and that nothing is lost
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buddy_machine.h"
+
+#include "buddy/bitmap.h"
+
+#define NR_CPUS 4u
+#define NR_STRIPES 8u /* two for each CPU */
+#define PB ((unsigned)QR_PAGEBLOCK_NR_PAGES)
+#define SMALLEST qr__max(4 * QR_MAX_ORDER_NR_PAGES, (uint64_t)QR_STRIPE_MIN_PAGES)
+#define STRIPE_PAGES (UINT64_C(1) << qr__order_for(SMALLEST))
+#define PAGES (NR_STRIPES * STRIPE_PAGES)
+/* So many pageblocks with one page in use each have enough in pieces to be worth a way. */
+#define RICH (4 * PB / (PB - 1) + 1)
+
+static struct buddy_machine *m;
+static struct qr_zone *zone;
+
+static struct bitmap_buddy *buddy(void)
+{
+	return bitmap_of(zone);
+}
+
+static void begin_with(unsigned nr_cpus, uint64_t nr_pages)
+{
+	m = buddy_machine_new(0, nr_pages);
+	m->alloc.frames.base.nr_cpus = nr_cpus;
+	zone = buddy_machine_zone(m, 0, QR_ZONE_NORMAL, 0, nr_pages);
+	buddy_machine_release(zone, 0, nr_pages);
+}
+
+static void begin(void)
+{
+	begin_with(NR_CPUS, PAGES);
+	assert_int_equal(zone->nr_stripes, NR_STRIPES);
+}
+
+static void end(void)
+{
+	buddy_machine_check(zone);
+	buddy_machine_free(m);
+}
+
+static unsigned refill(unsigned cpu, unsigned order, unsigned nr, uint32_t *frames)
+{
+	return zone->ops->refill(zone, cpu, order, QR_MIGRATE_MOVABLE, nr, frames);
+}
+
+/* One page for this CPU; which stripe it came from. */
+static unsigned stripe_of_next(unsigned cpu)
+{
+	uint32_t frame;
+
+	assert_int_equal(refill(cpu, 0, 1, &frame), 1);
+	return qr__zone_stripe(zone, frame);
+}
+
+static void carve(qr_pfn_t pfn, unsigned order)
+{
+	unsigned long irqs = qr__zone_lock(zone);
+
+	assert_true(zone->ops->carve(zone, pfn, order));
+	qr__zone_unlock(zone, irqs);
+}
+
+static qr_pfn_t start_of(unsigned s)
+{
+	return s * STRIPE_PAGES;
+}
+
+/* Take one page out of each of a stripe's last nr pageblocks. */
+static void pieces_make(unsigned s, unsigned nr)
+{
+	for (unsigned i = 1; i <= nr; i++)
+		carve(start_of(s + 1) - (uint64_t)i * PB, 0);
+}
+
+static void stripe_empty(unsigned s)
+{
+	for (qr_pfn_t pfn = start_of(s); pfn < start_of(s + 1); pfn += QR_MAX_ORDER_NR_PAGES)
+		carve(pfn, QR_MAX_PAGE_ORDER);
+}
+
+static unsigned nr_whole(unsigned s)
+{
+	uint32_t first = bitmap_index(buddy(), start_of(s)), nr = (uint32_t)(STRIPE_PAGES / PB);
+	unsigned whole = 0;
+
+	for (uint32_t i = first; i < first + nr; i++)
+		whole += bitmap_is_whole(&buddy()->blocks[i]);
+	return whole;
+}
+
+static uint64_t nr_locks(void)
+{
+	uint64_t nr = 0;
+
+	for (unsigned s = 0; s < NR_STRIPES; s++)
+		nr += qr__read(&zone->stripes[s].nr_locks);
+	return nr;
+}
+
+/* Division --------------------------------------------------------------------------------- */
+
+static void test_large_zones_are_divided(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(buddy()->nr_stripes, NR_STRIPES);
+	assert_int_equal(UINT64_C(1) << zone->stripe_order, STRIPE_PAGES);
+	for (unsigned s = 0; s < NR_STRIPES; s++) {
+		assert_int_equal(qr__zone_stripe(zone, start_of(s)), s);
+		assert_int_equal(qr__zone_stripe(zone, start_of(s + 1) - 1), s);
+		assert_int_equal(nr_whole(s), STRIPE_PAGES / PB);
+	}
+	end();
+}
+
+static void test_small_zones_are_not(void **state)
+{
+	(void)state;
+	begin_with(1, PAGES);
+	assert_int_equal(zone->nr_stripes, 0);
+	assert_int_equal(buddy()->nr_stripes, 1);
+	end();
+	begin_with(NR_CPUS, QR_MAX_ORDER_NR_PAGES);
+	assert_int_equal(zone->nr_stripes, 0);
+	end();
+}
+
+/* A rest makes no stripe for which there is no lock. */
+static void test_there_are_no_more_stripes_than_locks(void **state)
+{
+	(void)state;
+	if (QR_MAX_PAGE_ORDER > 10)
+		skip(); /* too much memory for no more insight */
+	for (unsigned rest = 0; rest < 3; rest++) {
+		begin_with(64, (QR_MAX_STRIPES + rest) *
+				       qr__max(QR_MAX_ORDER_NR_PAGES, QR_STRIPE_MIN_PAGES) +
+				       (rest ? QR_MAX_ORDER_NR_PAGES : 0));
+		assert_in_range(zone->nr_stripes, QR_MAX_STRIPES / 2, QR_MAX_STRIPES);
+		assert_int_equal(buddy()->nr_stripes, zone->nr_stripes);
+		end();
+	}
+}
+
+/* Who takes where -------------------------------------------------------------------------- */
+
+static void test_homes_are_spread(void **state)
+{
+	uint32_t frames[8];
+
+	(void)state;
+	begin();
+	for (unsigned cpu = 0; cpu < NR_CPUS; cpu++) {
+		assert_int_equal(refill(cpu, 0, 8, frames), 8);
+		for (unsigned i = 0; i < 8; i++)
+			assert_int_equal(qr__zone_stripe(zone, frames[i]), 2 * cpu);
+	}
+	end();
+}
+
+static void test_home_s_parts_come_first(void **state)
+{
+	unsigned whole;
+
+	(void)state;
+	begin();
+	pieces_make(0, 1);
+	whole = nr_whole(0);
+	for (unsigned i = 0; i < PB - 1; i++)
+		assert_int_equal(stripe_of_next(0), 0);
+	assert_int_equal(nr_whole(0), whole);
+	assert_int_equal(stripe_of_next(0), 0);
+	assert_int_equal(nr_whole(0), whole - 1);
+	end();
+}
+
+/* Even where others have much in pieces. */
+static void test_home_s_parts_come_before_the_richest_s(void **state)
+{
+	unsigned whole;
+
+	(void)state;
+	begin();
+	pieces_make(0, 1);
+	pieces_make(5, RICH);
+	whole = nr_whole(0);
+	for (unsigned i = 0; i < PB - 1; i++)
+		assert_int_equal(stripe_of_next(0), 0);
+	/* Now home has only whole pageblocks: those stay whole. */
+	assert_int_equal(stripe_of_next(0), 5);
+	assert_int_equal(nr_whole(0), whole);
+	assert_int_equal(nr_whole(5), STRIPE_PAGES / PB - RICH);
+	end();
+}
+
+static void test_the_richest_is_chosen(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	begin();
+	pieces_make(2, RICH);
+	pieces_make(5, RICH + 2);
+	pieces_make(7, RICH + 1);
+	assert_int_equal(stripe_of_next(0), 5);
+	before = qr__read(&buddy()->stripes[5].part_pages[QR_MIGRATE_MOVABLE]);
+	assert_int_equal(before, (RICH + 2) * (PB - 1) - 1);
+	end();
+}
+
+/* A few pieces elsewhere are not worth another's lock: home's pageblock is broken. */
+static void test_little_elsewhere_is_left_there(void **state)
+{
+	(void)state;
+	begin();
+	pieces_make(5, RICH - 1);
+	assert_true(qr__read(&buddy()->stripes[5].part_pages[QR_MIGRATE_MOVABLE]) < 4 * PB);
+	assert_int_equal(stripe_of_next(0), 0);
+	assert_int_equal(nr_whole(0), STRIPE_PAGES / PB - 1);
+	end();
+}
+
+/* What is in pieces too small for the request does not count. */
+static void test_pieces_that_do_not_serve(void **state)
+{
+	uint32_t frame;
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < STRIPE_PAGES / PB; i++) /* every other page */
+		for (unsigned k = 0; k < PB; k += 2)
+			carve(start_of(5) + (uint64_t)i * PB + k, 0);
+	assert_int_equal(refill(0, 1, 1, &frame), 1);
+	assert_int_equal(qr__zone_stripe(zone, frame), 0);
+	assert_int_equal(stripe_of_next(2), 5); /* for single pages they do */
+	end();
+}
+
+static void test_without_a_home_the_nearest_behind_it(void **state)
+{
+	(void)state;
+	begin();
+	stripe_empty(0);
+	assert_int_equal(stripe_of_next(0), 1);
+	stripe_empty(6);
+	stripe_empty(7);
+	assert_int_equal(stripe_of_next(3), 1); /* and round */
+	end();
+}
+
+static void test_all_is_found_and_no_more(void **state)
+{
+	uint32_t frames[64];
+	uint64_t nr = 0;
+	unsigned got;
+
+	(void)state;
+	begin();
+	pieces_make(3, 2);
+	while ((got = refill(1, 0, 64, frames)))
+		nr += got;
+	assert_int_equal(nr, PAGES - 2);
+	assert_int_equal(qr__read(&zone->nr_free_pages), 0);
+	for (unsigned order = 1; order <= QR_PAGEBLOCK_ORDER; order++)
+		assert_int_equal(refill(2, order, 1, frames), 0);
+	end();
+}
+
+/* Back ------------------------------------------------------------------------------------- */
+
+static void shuffle(uint32_t *frames, unsigned nr)
+{
+	uint64_t random = 12345;
+
+	for (unsigned i = nr; i > 1; i--) {
+		unsigned k;
+		uint32_t was = frames[i - 1];
+
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		k = (unsigned)((random >> 33) % i);
+		frames[i - 1] = frames[k];
+		frames[k] = was;
+	}
+}
+
+static void test_a_drain_finds_every_frame_s_stripe(void **state)
+{
+	uint32_t frames[NR_CPUS * 64];
+
+	(void)state;
+	begin();
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+		unsigned nr = 0, each = order > 3 ? 4 : 64 >> order;
+		uint64_t before;
+
+		for (unsigned cpu = 0; cpu < NR_CPUS; cpu++)
+			while (nr < (cpu + 1) * each)
+				nr += refill(cpu, order, (cpu + 1) * each - nr, &frames[nr]);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - ((uint64_t)nr << order));
+		shuffle(frames, nr);
+		before = nr_locks();
+		zone->ops->drain(zone, order, frames, nr);
+		/* Each of the four stripes they lie in was locked once. */
+		assert_int_equal(nr_locks() - before, NR_CPUS);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
+		buddy_machine_check(zone);
+		qr__buddy_settle(zone);
+		assert_int_equal(zone->ops->nr_blocks_racy(zone, QR_MAX_PAGE_ORDER),
+				 PAGES >> QR_MAX_PAGE_ORDER);
+	}
+	end();
+}
+
+static void test_a_drain_tells_the_largest_block(void **state)
+{
+	uint32_t frames[2] = {(uint32_t)start_of(5), (uint32_t)start_of(2) + 2};
+
+	(void)state;
+	begin();
+	carve(start_of(2), 0);
+	carve(start_of(2) + 2, 0);
+	carve(start_of(5), 0);
+	/* In stripe 2 it joins its buddy only; in stripe 5 all comes together again. */
+	assert_int_equal(zone->ops->drain(zone, 0, frames, 2), QR_MAX_PAGE_ORDER);
+	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - 1);
+	end();
+}
+
+static void test_what_is_free_already_is_refused(void **state)
+{
+	uint32_t frames[4] = {(uint32_t)start_of(5) + 1, (uint32_t)start_of(2),
+			      (uint32_t)start_of(5) + 1, (uint32_t)start_of(7)};
+
+	(void)state;
+	begin();
+	carve(start_of(5), 0);
+	carve(start_of(5) + 1, 0);
+	carve(start_of(2), 0);
+	zone->ops->drain(zone, 0, frames, 4); /* one twice, and one that never was in use */
+	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - 1);
+	end();
+}
+
+/* Walks ------------------------------------------------------------------------------------ */
+
+/* Each block of this order once, no other; returns the first. */
+static qr_pfn_t walk(unsigned order, enum qr_migratetype type, unsigned should_be)
+{
+	bool *seen = calloc(PAGES, sizeof(*seen));
+	unsigned long irqs = qr__zone_lock(zone);
+	qr_pfn_t first = zone->ops->next(zone, order, type, QR_PFN_NONE);
+	unsigned nr = 0;
+
+	assert_non_null(seen);
+	for (qr_pfn_t pfn = first; pfn != QR_PFN_NONE;
+	     pfn = zone->ops->next(zone, order, type, pfn)) {
+		assert_true(pfn < PAGES && !seen[pfn] && nr < should_be);
+		seen[pfn] = true;
+		nr++;
+	}
+	qr__zone_unlock(zone, irqs);
+	assert_int_equal(nr, should_be);
+	free(seen);
+	return first;
+}
+
+static void rotate(unsigned order, qr_pfn_t pfn)
+{
+	unsigned long irqs = qr__zone_lock(zone);
+
+	zone->ops->rotate(zone, order, QR_MIGRATE_MOVABLE, pfn);
+	qr__zone_unlock(zone, irqs);
+}
+
+static void test_walks_go_over_all_stripes(void **state)
+{
+	static const unsigned to[] = {5, 0, 7, 5};
+	const unsigned nr = (unsigned)(PAGES >> QR_MAX_PAGE_ORDER);
+
+	(void)state;
+	begin();
+	walk(QR_MAX_PAGE_ORDER, QR_MIGRATE_MOVABLE, nr);
+	for (unsigned i = 0; i < 4; i++) {
+		qr_pfn_t pfn = start_of(to[i]) + i % 2 * QR_MAX_ORDER_NR_PAGES;
+
+		rotate(QR_MAX_PAGE_ORDER, pfn);
+		assert_int_equal(walk(QR_MAX_PAGE_ORDER, QR_MIGRATE_MOVABLE, nr), pfn);
+	}
+	/* Some stripes have none, the one in front among them. */
+	rotate(QR_MAX_PAGE_ORDER, start_of(5));
+	stripe_empty(5);
+	stripe_empty(6);
+	stripe_empty(0);
+	walk(QR_MAX_PAGE_ORDER, QR_MIGRATE_MOVABLE, nr - 3 * nr / NR_STRIPES);
+	walk(QR_MAX_PAGE_ORDER, QR_MIGRATE_CMA, 0);
+	end();
+}
+
+static void test_walks_over_parts(void **state)
+{
+	(void)state;
+	begin();
+	for (unsigned s = 0; s < NR_STRIPES; s++)
+		pieces_make(s, 2); /* leaves blocks of order 0, 1, ... */
+	walk(0, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES);
+	rotate(0, start_of(4) - PB + 1);
+	assert_int_equal(walk(0, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES), start_of(4) - PB + 1);
+	rotate(1, start_of(8) - PB + 2);
+	if (QR_PAGEBLOCK_ORDER > 1)
+		assert_int_equal(walk(1, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES),
+				 start_of(8) - PB + 2);
+	end();
+}
+
+/* The checker ------------------------------------------------------------------------------ */
+
+static void assert_broken(unsigned invariant, const char *says)
+{
+	struct qr_error_text why = {{0}};
+
+	assert_int_equal(zone->ops->check(zone, &why), invariant);
+	if (!strstr(why.text, says))
+		fail_msg("\"%s\" says nothing of \"%s\"", why.text, says);
+	buddy_machine_free(m);
+}
+
+/* Filed where it belongs, and where it does not. */
+static void test_a_part_in_another_s_bin(void **state)
+{
+	struct bitmap_stripe *other;
+
+	(void)state;
+	begin();
+	pieces_make(3, 1);
+	other = &buddy()->stripes[4];
+	for (unsigned k = 0; k < NR_PART_ORDERS; k++)
+		other->rows[QR_MIGRATE_MOVABLE][k] =
+			buddy()->stripes[3].rows[QR_MIGRATE_MOVABLE][k];
+	atomic_store(&other->orders[QR_MIGRATE_MOVABLE],
+		     atomic_load(&buddy()->stripes[3].orders[QR_MIGRATE_MOVABLE]));
+	qr__bump(&other->part_pages[QR_MIGRATE_MOVABLE], PB - 1);
+	assert_broken(13, "B13: stripe 4, bin ");
+}
+
+static void test_pages_in_parts_miscounted(void **state)
+{
+	(void)state;
+	begin();
+	pieces_make(3, 1);
+	qr__bump(&buddy()->stripes[3].part_pages[QR_MIGRATE_MOVABLE], 1);
+	assert_broken(13, "B13: stripe 3 has ");
+}
+
+static void test_a_whole_block_on_another_s_list(void **state)
+{
+	const unsigned level = QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER;
+	uint32_t i;
+
+	(void)state;
+	begin();
+	i = buddy()->stripes[3].whole[CLASS_PLAIN][level].first;
+	qr__list_remove(&buddy()->stripes[3].whole[CLASS_PLAIN][level], bitmap_links(buddy()), i);
+	qr__list_push_front(&buddy()->stripes[6].whole[CLASS_PLAIN][level], bitmap_links(buddy()),
+			    i);
+	assert_broken(13, "B13: stripe 6 lists another stripe's pageblock");
+}
+
+static void test_a_whole_block_on_no_list(void **state)
+{
+	const unsigned level = QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER;
+
+	(void)state;
+	begin();
+	qr__list_pop_front(&buddy()->stripes[3].whole[CLASS_PLAIN][level], bitmap_links(buddy()));
+	assert_broken(11, "B11: ");
+}
+
+static void test_an_order_nobody_has(void **state)
+{
+	(void)state;
+	begin();
+	stripe_empty(2);
+	atomic_fetch_or(&buddy()->stripes[2].orders[QR_MIGRATE_MOVABLE], 1u << QR_MAX_PAGE_ORDER);
+	assert_broken(12, "B12: stripe 2 ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_large_zones_are_divided),
+		cmocka_unit_test(test_small_zones_are_not),
+		cmocka_unit_test(test_there_are_no_more_stripes_than_locks),
+		cmocka_unit_test(test_homes_are_spread),
+		cmocka_unit_test(test_home_s_parts_come_first),
+		cmocka_unit_test(test_home_s_parts_come_before_the_richest_s),
+		cmocka_unit_test(test_the_richest_is_chosen),
+		cmocka_unit_test(test_little_elsewhere_is_left_there),
+		cmocka_unit_test(test_pieces_that_do_not_serve),
+		cmocka_unit_test(test_without_a_home_the_nearest_behind_it),
+		cmocka_unit_test(test_all_is_found_and_no_more),
+		cmocka_unit_test(test_a_drain_finds_every_frame_s_stripe),
+		cmocka_unit_test(test_a_drain_tells_the_largest_block),
+		cmocka_unit_test(test_what_is_free_already_is_refused),
+		cmocka_unit_test(test_walks_go_over_all_stripes),
+		cmocka_unit_test(test_walks_over_parts),
+		cmocka_unit_test(test_a_part_in_another_s_bin),
+		cmocka_unit_test(test_pages_in_parts_miscounted),
+		cmocka_unit_test(test_a_whole_block_on_another_s_list),
+		cmocka_unit_test(test_a_whole_block_on_no_list),
+		cmocka_unit_test(test_an_order_nobody_has),
+	};
+
+	return cmocka_run_group_tests_name("stripes", tests, NULL, NULL);
+}
