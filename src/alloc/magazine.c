@@ -177,7 +177,7 @@ QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_c
 		/* The long way is to find everything as it was. */
 		atomic_store_explicit(&pcp->alloc_factor, factor, memory_order_relaxed);
 		qr__pcp_write(&pcp->high, high);
-		qr__magazines_resize(pcp);
+		qr__magazines_resize(zone, pcp);
 		return QR_MAGAZINE_EMPTY;
 	}
 	magazine_filled(pcp, order, type, nr, got);
