@@ -194,6 +194,8 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, u
 
 	if (qr__unlikely(i >= frames->end_pfn - frames->base_pfn || order >= QR_MAGAZINE_ORDERS))
 		return false;
+	if (order && qr__unlikely(!qr__pcp_order_allowed(alloc, order)))
+		return false;
 	word = qr__state_word(&frames->states[i]);
 	if (qr__unlikely(!qr__fast_free_usual(alloc, word, order)))
 		return false;
