@@ -68,7 +68,7 @@ static inline void sizes(int32_t batch, int32_t min, int32_t max)
 	qr__pcp_write(&pcp()->high_min, min);
 	qr__pcp_write(&pcp()->high_max, max);
 	qr__pcp_write(&pcp()->high, min);
-	qr__magazines_resize(pcp());
+	qr__magazines_resize(zone(), pcp());
 }
 
 /* Undo sizes(): as a change of a tunable would. */
