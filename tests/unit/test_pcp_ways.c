@@ -421,9 +421,11 @@ static void test_unusual_requests_are_noticed(void **state)
 	movable = take(QR_GFP_HIGHUSER_MOVABLE, 0);
 	give(movable, 0);
 	atomic_store(&qr__allocator(m->q)->frames.mobility_disabled, true);
+	qr__detour_set(qr__allocator(m->q), QR_DETOUR_MOBILITY, true);
 	page = take(QR_GFP_HIGHUSER_MOVABLE, 0);
 	assert_ptr_not_equal(page, movable);
 	atomic_store(&qr__allocator(m->q)->frames.mobility_disabled, false);
+	qr__detour_set(qr__allocator(m->q), QR_DETOUR_MOBILITY, false);
 	give(page, 0);
 	end();
 }

@@ -170,7 +170,12 @@ static void test_how_the_caches_did(void **state)
 	qr_alloc_stats(m->q, &stats);
 	assert_in_range(stats.pcp_refills, 3, 300);
 	assert_int_equal(stats.pcp_hits, 300 - stats.pcp_refills);
-	assert_int_equal(stats.zone_locks - locks, stats.pcp_refills);
+	/* where there are stripes, a refill may go to a second one for the rest */
+	if (zone(0)->nr_stripes)
+		assert_in_range(stats.zone_locks - locks, stats.pcp_refills,
+				2 * stats.pcp_refills);
+	else
+		assert_int_equal(stats.zone_locks - locks, stats.pcp_refills);
 	assert_int_equal(stats.zone_lock_contended, 0);
 	assert_int_equal(stats.pcp_drains, 0);
 	for (unsigned i = 0; i < 300; i++)
