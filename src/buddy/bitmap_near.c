@@ -313,7 +313,17 @@ static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i
 					   const uint32_t *frames, unsigned nr)
 {
 	const struct qr_zone *zone = draining->zone;
+	struct bitmap_block *block = &bitmap_of(zone)->blocks[i];
 
+	/* That somebody counted it may not move it in the file: looking on changes nothing. */
+	if (block->state == BLOCK_PART && block->counted &&
+	    !(atomic_load_explicit(word, memory_order_relaxed) & mask)) {
+		qr__bitmap_uncount(bitmap_of(zone), i);
+		if (word_give(draining, word, block, mask, nr << draining->order)) {
+			states_reset(zone, frames, nr);
+			return;
+		}
+	}
 	if (qr__likely(!bitmap_is_whole(&bitmap_of(zone)->blocks[i]) &&
 		       !(atomic_load_explicit(word, memory_order_relaxed) & mask))) {
 		states_reset(zone, frames, nr);

@@ -349,6 +349,29 @@ static void test_what_is_free_already_is_refused(void **state)
 	end();
 }
 
+/* Whether somebody counted the blocks in between makes no difference to where anything goes. */
+static void test_looking_on_changes_nothing(void **state)
+{
+	(void)state;
+	for (unsigned looks = 0; looks < 2; looks++) {
+		uint32_t frame = 0;
+
+		begin();
+		carve(0, 0);
+		carve(1, 0);
+		assert_int_equal(buddy()->blocks[0].bin, PB - 2);
+		if (looks)
+			qr__buddy_settle(zone);
+		assert_int_equal(buddy()->blocks[0].counted, looks);
+		zone->ops->drain(zone, 0, &frame, 1);
+		/* Its largest block is the same, so it stays where it was filed. */
+		assert_int_equal(buddy()->blocks[0].nr_free, PB - 1);
+		assert_int_equal(buddy()->blocks[0].bin, PB - 2);
+		qr__buddy_settle(zone);
+		end();
+	}
+}
+
 /* Walks ------------------------------------------------------------------------------------ */
 
 /* Each block of this order once, no other; returns the first. */
@@ -509,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_a_drain_finds_every_frame_s_stripe),
 		cmocka_unit_test(test_a_drain_tells_the_largest_block),
 		cmocka_unit_test(test_what_is_free_already_is_refused),
+		cmocka_unit_test(test_looking_on_changes_nothing),
 		cmocka_unit_test(test_walks_go_over_all_stripes),
 		cmocka_unit_test(test_walks_over_parts),
 		cmocka_unit_test(test_a_part_in_another_s_bin),
