@@ -295,7 +295,7 @@ void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint3
 	struct qr_magazines *mag = &pcp->mag;
 	unsigned nr;
 
-	if (order == QR_PAGEBLOCK_ORDER &&
+	if (order == QR_PAGEBLOCK_ORDER && type < QR_MIGRATE_PCPTYPES &&
 	    !qr__zone_flag(zone, QR_ZONE_RECLAIM_ACTIVE | QR_ZONE_BELOW_HIGH) &&
 	    qr__magazine_return(mag, frame, type))
 		return;

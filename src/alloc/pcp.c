@@ -489,11 +489,8 @@ bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order)
 		qr__pageblock_type(zone->frames, qr__page_pfn(zone->frames, page));
 	struct qr_per_cpu_pages *pcp;
 
-	if (qr__unlikely(type >= QR_MIGRATE_PCPTYPES)) {
-		if (type == QR_MIGRATE_ISOLATE)
-			return false;
-		type = QR_MIGRATE_MOVABLE;
-	}
+	if (qr__unlikely(type == QR_MIGRATE_ISOLATE))
+		return false;
 	if (qr__unlikely(!qr__pcp_enter(zone, &pcp))) {
 		contention_count(zone);
 		return false;
@@ -501,7 +498,8 @@ bool qr__pcp_free(struct qr_zone *zone, struct qr_page *page, unsigned order)
 	if (pcp->magazines)
 		qr__magazine_give(zone, pcp, index_of(zone, page), order, type);
 	else
-		page_put(zone, pcp, page, order, type);
+		page_put(zone, pcp, page, order,
+			 qr__likely(type < QR_MIGRATE_PCPTYPES) ? type : QR_MIGRATE_MOVABLE);
 	qr__pcp_leave(zone, pcp);
 	return true;
 }

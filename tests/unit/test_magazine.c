@@ -343,6 +343,40 @@ static void test_short_zones_get_batches_back(void **state)
 	end();
 }
 
+/* What is reserved, or CMA's, must not serve others: only the engine may hand it out again. */
+static void test_odd_pageblocks_go_to_the_engine(void **state)
+{
+	static const enum qr_migratetype types[] = {QR_MIGRATE_CMA, QR_MIGRATE_HIGHATOMIC};
+	const int32_t much = 64 * (int32_t)QR_PAGEBLOCK_NR_PAGES;
+
+	(void)state;
+	begin(1);
+	for (unsigned i = 0; i < 4; i++) {
+		struct qr_page *page = take(QR_GFP_HIGHUSER_MOVABLE, QR_PAGEBLOCK_ORDER);
+		qr_pfn_t pfn = qr_page_to_pfn(m->q, page);
+		unsigned long irqs;
+
+		qr_drain_all_pages(m->q, NULL);
+		irqs = qr__zone_lock(zone());
+		assert_true(qr_move_freepages_block(zone(), pfn, QR_MIGRATE_MOVABLE, types[i % 2]) >=
+			    0);
+		qr__zone_unlock(zone(), irqs);
+		sizes(4, much, much);
+		if (i < 2) /* the long way */
+			qr_trace_set(m->q, drain_note, NULL, 1u << QR_TP_MM_PAGE_FREE);
+		give(page, QR_PAGEBLOCK_ORDER);
+		qr_trace_set(m->q, NULL, NULL, 0);
+		assert_int_equal(nr_get(QR_MIGRATE_MOVABLE, QR_PAGEBLOCK_ORDER), 0);
+		assert_int_equal(nr_put(QR_PAGEBLOCK_ORDER), 1);
+		sizes_end();
+		irqs = qr__zone_lock(zone());
+		assert_true(qr_move_freepages_block(zone(), pfn, types[i % 2], QR_MIGRATE_MOVABLE) >=
+			    0);
+		qr__zone_unlock(zone(), irqs);
+	}
+	end();
+}
+
 /* A cache that keeps nothing: what comes is handed out, what is freed goes on. */
 static void test_disabled_caches_pass_everything(void **state)
 {
@@ -725,6 +759,7 @@ int main(void)
 		bitmap_unit_test(test_types_do_not_mix),
 		bitmap_unit_test(test_freed_blocks_go_to_the_engine_first),
 		bitmap_unit_test(test_whole_pageblocks_come_back),
+		bitmap_unit_test(test_odd_pageblocks_go_to_the_engine),
 		bitmap_unit_test(test_put_limit),
 		bitmap_unit_test(test_full_magazines_halve_the_factor),
 		bitmap_unit_test(test_short_zones_get_batches_back),
