@@ -268,9 +268,16 @@ class Replaying(TraceTest):
         document = self.replay("--engine", "list", "--engine", "bitmap", path=REDIS)
         self.assertEqual(document["events"], 420423)
         for one in document["runs"]:
-            pages, huge = one["end"]["free_pages"], one["end"]["free_2m"]
-            self.assertLess(abs(huge["model"] / huge["machine"] - 1), 0.05, one["engine"])
-            self.assertLess(abs(pages["model"] / pages["machine"] - 1), 0.02, one["engine"])
+            pages, huge, waiting = (one["end"][name] for name in ("free_pages", "free_2m", "pcp_pages"))
+            free = {who: pages[who] + waiting[who] for who in ("model", "machine")}
+            self.assertLess(abs(free["model"] / free["machine"] - 1), 0.02, one["engine"])
+            if one["engine"] == "list":
+                self.assertLess(abs(huge["model"] / huge["machine"] - 1), 0.05)
+                self.assertLess(abs(pages["model"] / pages["machine"] - 1), 0.02)
+            else:
+                # magazines keep far fewer pages from the zone, which makes huge ones of them
+                self.assertLess(waiting["model"], waiting["machine"] / 10)
+                self.assertGreaterEqual(huge["model"], huge["machine"])
             self.assertLess(sum(one["unplaced"].values()), 100)
             self.assertLess(abs(one["books"]["rest"]), 64, one["books"])
         fallbacks = document["fallbacks"]
