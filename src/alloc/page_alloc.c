@@ -285,6 +285,17 @@ static QR_COLD bool zone_rescue(struct qr_allocator *alloc, struct qr_zone *pref
 }
 
 /*
+ * Magazines of a zone that is well off are asked before its marks, as by the short way: a block that
+ * waits there is to be had, even if the zone itself has none of its order any more.
+ */
+QR_INLINE bool magazines_open(const struct qr_allocator *alloc, const struct qr_zone *zone,
+			      unsigned order)
+{
+	return zone->pcp && zone->pcp->magazines && qr__fast_zone_open(zone) &&
+	       qr__pcp_order_allowed(alloc, order);
+}
+
+/*
  * BELOW_HIGH remembers that the zone is short, so that caches shrink; while it is not, one
  * comparison with the high mark settles the matter whatever mark the request obeys.
  */
@@ -292,6 +303,8 @@ QR_INLINE bool zone_open(struct qr_allocator *alloc, struct qr_zone *preferred,
 			 struct qr_zone *zone, qr_gfp_t gfp, unsigned order, unsigned alloc_flags,
 			 const struct qr_alloc_context *ac)
 {
+	if (magazines_open(alloc, zone, order))
+		return true;
 	if (qr__likely(!qr__zone_flag(zone, QR_ZONE_BELOW_HIGH))) {
 		if (qr__likely(qr_zone_watermark_fast(zone, order,
 						      qr__wmark_pages(zone, QR_WMARK_HIGH),
