@@ -49,8 +49,7 @@ struct qr_per_cpu_pages;
 #define QR_MAGAZINE_ORDERS (QR_PAGEBLOCK_ORDER + 1)
 
 /* Room for so many blocks; the higher the order, the fewer, but enough to share a lock. */
-#define QR_MAGAZINE_ROOM(order) \
-	((order) == 0 ? 128u : (order) < 3 ? 64u : (order) == 3 ? 32u : 16u)
+#define QR_MAGAZINE_ROOM(order) ((order) == 0 ? 128u : (order) < 3 ? 64u : (order) == 3 ? 32u : 16u)
 /* Where the magazine of an order ends, behind those of all smaller ones. */
 #define QR_MAGAZINE_END(order) ((order) < 3 ? 128u + 64u * (order) : 240u + 16u * (order))
 /* The other side has twice the room for single pages, for they come back in any order. */

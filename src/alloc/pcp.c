@@ -199,9 +199,8 @@ QR_INLINE struct qr_page *block_take(struct qr_zone *zone, struct qr_per_cpu_pag
 	struct qr_allocator *alloc = qr__zone_allocator(zone);
 
 	for (;;) {
-		uint32_t i = pcp->magazines
-				     ? qr__magazine_take(zone, pcp, order, type, alloc_flags)
-				     : list_take(zone, pcp, order, type, alloc_flags);
+		uint32_t i = pcp->magazines ? qr__magazine_take(zone, pcp, order, type, alloc_flags)
+					    : list_take(zone, pcp, order, type, alloc_flags);
 		struct qr_page *page = &zone->frames->pages[i];
 
 		if (i == QR_LIST_NONE)

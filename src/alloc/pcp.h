@@ -104,8 +104,7 @@ QR_INLINE bool qr__pcp_enter_base(struct qr_base *base, struct qr_zone *zone,
 				  struct qr_per_cpu_pages **pcp)
 	QR_TRY_ACQUIRES(true, (*pcp)->lock) QR_NO_LOCK_ANALYSIS
 {
-	struct qr_local_lock *lock =
-		qr__local_trylock(base, &zone->pcp->lock, sizeof(*zone->pcp));
+	struct qr_local_lock *lock = qr__local_trylock(base, &zone->pcp->lock, sizeof(*zone->pcp));
 
 	if (qr__unlikely(!lock))
 		return false;

@@ -41,7 +41,8 @@ static uint64_t cache_event(const struct qr_zone *zone, const struct qr_per_cpu_
 	case QR_EV_NUMA_OTHER:
 		return placement_count(zone, pcp, false);
 	default:
-		return event == QR_EV_PGALLOC + (unsigned)zone->type ? qr__pcp_nr_alloc_racy(pcp) : 0;
+		return event == QR_EV_PGALLOC + (unsigned)zone->type ? qr__pcp_nr_alloc_racy(pcp)
+								     : 0;
 	}
 }
 

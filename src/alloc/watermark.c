@@ -272,8 +272,8 @@ void qr__init_per_zone_wmark_min(struct qr_allocator *alloc)
 /* Keeping types apart needs a few pageblocks for each. */
 void qr__mobility_evaluate(struct qr_allocator *alloc)
 {
-	bool disabled = pages_to_spare(alloc, QR_ZONE_MOVABLE) <
-			QR_PAGEBLOCK_NR_PAGES * QR_MIGRATE_TYPES;
+	bool disabled =
+		pages_to_spare(alloc, QR_ZONE_MOVABLE) < QR_PAGEBLOCK_NR_PAGES * QR_MIGRATE_TYPES;
 
 	atomic_store_explicit(&alloc->frames.mobility_disabled, disabled, memory_order_relaxed);
 	qr__detour_set(alloc, QR_DETOUR_MOBILITY, disabled);

@@ -404,8 +404,8 @@ static size_t bitmap_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr
 		return rooms_of(0, 1).all;
 	span_round(&start_pfn, &end_pfn);
 	nr_blocks = (end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER;
-	return rooms_of(nr_blocks, stripes_for(nr_blocks, stripe_shift(end_pfn - start_pfn,
-								       nr_cpus)))
+	return rooms_of(nr_blocks,
+			stripes_for(nr_blocks, stripe_shift(end_pfn - start_pfn, nr_cpus)))
 		.all;
 }
 

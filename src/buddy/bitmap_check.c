@@ -37,7 +37,8 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 		if (!whole && !line_test(&c->buddy->lines[i], at))
 			continue;
 		if (whole && line_test(&c->buddy->lines[i], at)) {
-			qr__why(c->why, "B7: frame %#llx has a bit, but its pageblock is whole", ull(pfn));
+			qr__why(c->why, "B7: frame %#llx has a bit, but its pageblock is whole",
+				ull(pfn));
 			return 7;
 		}
 		if (!qr__zone_spans(c->zone, pfn) || !qr__pfn_in_span(frames, pfn)) {
@@ -117,7 +118,8 @@ static unsigned block_check(struct recount *c, uint32_t i)
 	if (broken || !nr_bits)
 		return broken;
 	if (!block->counted && !qr__bit_test(c->buddy->stale, i)) {
-		qr__why(c->why, "B12: pageblock %#llx is a part that nobody will count", pfn_of(c, i));
+		qr__why(c->why, "B12: pageblock %#llx is a part that nobody will count",
+			pfn_of(c, i));
 		return 12;
 	}
 	for (unsigned k = 0; block->counted && k < NR_PART_ORDERS; k++)
@@ -205,8 +207,8 @@ static unsigned bin_check(struct recount *c, unsigned s, const struct bitmap_row
 		const struct bitmap_block *block = &c->buddy->blocks[i];
 
 		if (i >= c->buddy->nr_blocks || bitmap_stripe_of(c->buddy, i) != s) {
-			qr__why(c->why, "B13: stripe %u, bin %u holds another stripe's pageblock", s,
-				bin);
+			qr__why(c->why, "B13: stripe %u, bin %u holds another stripe's pageblock",
+				s, bin);
 			return 13;
 		}
 		if (block->state != BLOCK_PART || block->bin != bin || block->link.prev != prev) {
@@ -269,8 +271,7 @@ static unsigned list_check(struct recount *c, unsigned s, unsigned class, unsign
 			return 13;
 		}
 		if (block->state != BLOCK_WHOLE || block->order != order ||
-		    bitmap_class_of((enum qr_migratetype)block->type) !=
-			    (enum bitmap_class)class ||
+		    bitmap_class_of((enum qr_migratetype)block->type) != (enum bitmap_class) class ||
 		    block->link.prev != prev) {
 			qr__why(c->why, "B11: pageblock %#llx is listed as whole by mistake",
 				pfn_of(c, i));
@@ -285,9 +286,9 @@ static unsigned list_check(struct recount *c, unsigned s, unsigned class, unsign
 /* B11, B12, B13: a stripe's lists of one class. */
 static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint64_t *listed)
 {
-	enum qr_migratetype type = bitmap_class_type((enum bitmap_class)class);
-	uint32_t orders = atomic_load_explicit(&c->buddy->stripes[s].orders[type],
-					       memory_order_relaxed);
+	enum qr_migratetype type = bitmap_class_type((enum bitmap_class) class);
+	uint32_t orders =
+		atomic_load_explicit(&c->buddy->stripes[s].orders[type], memory_order_relaxed);
 
 	for (unsigned order = QR_PAGEBLOCK_ORDER; order <= QR_MAX_PAGE_ORDER; order++) {
 		uint64_t before = *listed;
@@ -296,8 +297,9 @@ static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint6
 		if (broken)
 			return broken;
 		if ((orders >> order & 1) != (*listed != before)) {
-			qr__why(c->why, "B12: stripe %u has %llu whole blocks of type %u, order %u, "
-					"but orders %#x",
+			qr__why(c->why,
+				"B12: stripe %u has %llu whole blocks of type %u, order %u, "
+				"but orders %#x",
 				s, ull(*listed - before), type, order, orders);
 			return 12;
 		}

@@ -102,8 +102,8 @@ static uint32_t orders_of(const struct bitmap_buddy *buddy, unsigned type)
 	uint32_t orders = 0;
 
 	for (unsigned s = 0; s < buddy->nr_stripes; s++)
-		orders |= atomic_load_explicit(&buddy->stripes[s].orders[type],
-					       memory_order_relaxed);
+		orders |=
+			atomic_load_explicit(&buddy->stripes[s].orders[type], memory_order_relaxed);
 	return orders;
 }
 
@@ -119,7 +119,7 @@ bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned ty
 			orders |= orders_of(buddy, type);
 		else if (type == QR_MIGRATE_MOVABLE && types & plain)
 			orders |= orders_of(buddy, type) >> QR_PAGEBLOCK_ORDER
-						    << QR_PAGEBLOCK_ORDER;
+								    << QR_PAGEBLOCK_ORDER;
 	}
 	return orders >> order != 0;
 }

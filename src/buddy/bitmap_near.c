@@ -129,8 +129,7 @@ static void stripe_refill(struct bitmap_taking *taking, unsigned s, bool whole)
 		qr__bitmap_take_parts(taking, stripe);
 	if (whole)
 		qr__bitmap_take_whole(taking, stripe);
-	qr__zone_account_free(zone,
-			      -(int64_t)((uint64_t)(taking->taken - before) << taking->order),
+	qr__zone_account_free(zone, -(int64_t)((uint64_t)(taking->taken - before) << taking->order),
 			      taking->type);
 	qr__stripe_unlock(zone, s, irqs);
 }
@@ -360,8 +359,7 @@ static unsigned words_give(struct draining *draining, unsigned s, uint32_t *fram
 			continue;
 		}
 		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
-		if (qr__likely(
-			    word_give(draining, word, &blocks[i], mask, row << draining->order)))
+		if (qr__likely(word_give(draining, word, &blocks[i], mask, row << draining->order)))
 			states_reset(zone, &frames[n], row);
 		else
 			row_give_carefully(draining, (uint32_t)i, word, mask, &frames[n], row);

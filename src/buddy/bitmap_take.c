@@ -204,8 +204,8 @@ static uint32_t fullest_part(const struct bitmap_taking *taking)
 	uint32_t best = QR_LIST_NONE;
 
 	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
-		uint32_t i = qr__bitmap_choose(buddy, &buddy->stripes[s], taking->type,
-					       taking->order);
+		uint32_t i =
+			qr__bitmap_choose(buddy, &buddy->stripes[s], taking->type, taking->order);
 
 		if (i != QR_LIST_NONE && (best == QR_LIST_NONE ||
 					  buddy->blocks[i].nr_free < buddy->blocks[best].nr_free))
@@ -225,8 +225,8 @@ static uint32_t smallest_whole(const struct bitmap_taking *taking)
 		uint32_t i = qr__bitmap_whole_first(&buddy->stripes[s],
 						    bitmap_class_of(taking->type), order);
 
-		if (i != QR_LIST_NONE && (best == QR_LIST_NONE ||
-					  buddy->blocks[i].order < buddy->blocks[best].order))
+		if (i != QR_LIST_NONE &&
+		    (best == QR_LIST_NONE || buddy->blocks[i].order < buddy->blocks[best].order))
 			best = i;
 	}
 	return best;

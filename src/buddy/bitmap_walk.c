@@ -152,8 +152,7 @@ qr_pfn_t qr__bitmap_next(struct qr_zone *zone, unsigned order, enum qr_migratety
 	return part_next(buddy, order, type, after);
 }
 
-void qr__bitmap_rotate(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
-		       qr_pfn_t pfn)
+void qr__bitmap_rotate(struct qr_zone *zone, unsigned order, enum qr_migratetype type, qr_pfn_t pfn)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i = bitmap_index(buddy, pfn);

@@ -7,8 +7,8 @@
 #include "engine.h"
 
 static const struct qr_buddy_ops *const engines[] = {
-	&qr__buddy_list,
 	&qr__buddy_bitmap,
+	&qr__buddy_list,
 };
 
 static bool names_equal(const char *a, const char *b)

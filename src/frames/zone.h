@@ -104,7 +104,8 @@ struct qr_node {
 	int nid; /* c */
 	struct qr_zone zones[QR_NR_ZONES];
 	struct qr_zoneref *zonelist; /* l: fallback list; ends with zone NULL */
-	struct qr_zone *_Atomic first_zone[QR_NR_ZONES]; /* l: [j]: the first that may serve zone j */
+	struct qr_zone
+		*_Atomic first_zone[QR_NR_ZONES]; /* l: [j]: the first that may serve zone j */
 	struct qr_zoneref *zonelist_thisnode; /* l: own zones only */
 	_Atomic uint64_t min_unmapped_pages, min_slab_pages; /* t */
 	_Atomic uint64_t totalreserve_pages; /* t */
@@ -200,8 +201,7 @@ QR_INLINE uint64_t qr__wmark_pages(const struct qr_zone *zone, enum qr_watermark
 /* Does a request have to look at the marks, whatever it may use, up to a block of a pageblock? */
 QR_INLINE bool qr__zone_is_scarce(const struct qr_zone *zone)
 {
-	uint64_t kept = qr__wmark_pages(zone, QR_WMARK_HIGH) +
-			qr__read(&zone->lowmem_reserve_max) +
+	uint64_t kept = qr__wmark_pages(zone, QR_WMARK_HIGH) + qr__read(&zone->lowmem_reserve_max) +
 			qr__read(&zone->nr_free_highatomic) + qr__read(&zone->nr_free_cma);
 
 	return qr__read(&zone->nr_free_pages) <= kept + QR_PAGEBLOCK_NR_PAGES;

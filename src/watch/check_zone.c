@@ -244,7 +244,8 @@ static uint64_t magazine_check(struct qr_checker *c, const struct cache_list *ma
 			       const uint32_t *frames, unsigned nr, unsigned room)
 {
 	if (nr > room) {
-		qr__check_broken(c, QR_INV_P1, "CPU %u, %s %u of order %u holds %u blocks, has room "
+		qr__check_broken(c, QR_INV_P1,
+				 "CPU %u, %s %u of order %u holds %u blocks, has room "
 				 "for %u",
 				 magazine->cpu, magazine->kind, magazine->list, magazine->order, nr,
 				 room);
@@ -354,8 +355,8 @@ static bool is_in_magazines(struct qr_magazines *mag, uint32_t index, unsigned o
 				   index))
 			return true;
 	}
-	return frame_is_among(qr__magazine_start(mag, order),
-			      qr__magazine_nr(&mag->nr_put[order]), index);
+	return frame_is_among(qr__magazine_start(mag, order), qr__magazine_nr(&mag->nr_put[order]),
+			      index);
 }
 
 /*
@@ -387,8 +388,7 @@ bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page
 	if (!c->zone->pcp->magazines)
 		return is_on_a_list(c, page);
 	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++) {
-		if (is_in_magazines(&c->zone->pcp[cpu].mag, index,
-				    qr__page_order(c->frames, page)))
+		if (is_in_magazines(&c->zone->pcp[cpu].mag, index, qr__page_order(c->frames, page)))
 			return true;
 	}
 	return false;

@@ -97,10 +97,12 @@ struct qr_zone *buddy_machine_zone(struct buddy_machine *m, int nid, enum qr_zon
 	qr__write(&zone->spanned_pages, end_pfn - start_pfn);
 	qr__write(&zone->present_pages, end_pfn - start_pfn);
 	qr__write(&zone->managed_pages, end_pfn - start_pfn);
-	m->engines[zone->id] = malloc(zone->ops->zone_size(start_pfn, end_pfn, m->alloc.frames.base.nr_cpus));
+	m->engines[zone->id] =
+		malloc(zone->ops->zone_size(start_pfn, end_pfn, m->alloc.frames.base.nr_cpus));
 	if (!m->engines[zone->id])
 		abort();
-	memset(m->engines[zone->id], 0, zone->ops->zone_size(start_pfn, end_pfn, m->alloc.frames.base.nr_cpus));
+	memset(m->engines[zone->id], 0,
+	       zone->ops->zone_size(start_pfn, end_pfn, m->alloc.frames.base.nr_cpus));
 	zone->ops->zone_init(zone, m->engines[zone->id]);
 	return zone;
 }

@@ -358,8 +358,8 @@ static void test_odd_pageblocks_go_to_the_engine(void **state)
 
 		qr_drain_all_pages(m->q, NULL);
 		irqs = qr__zone_lock(zone());
-		assert_true(qr_move_freepages_block(zone(), pfn, QR_MIGRATE_MOVABLE, types[i % 2]) >=
-			    0);
+		assert_true(qr_move_freepages_block(zone(), pfn, QR_MIGRATE_MOVABLE,
+						    types[i % 2]) >= 0);
 		qr__zone_unlock(zone(), irqs);
 		sizes(4, much, much);
 		if (i < 2) /* the long way */
@@ -370,8 +370,8 @@ static void test_odd_pageblocks_go_to_the_engine(void **state)
 		assert_int_equal(nr_put(QR_PAGEBLOCK_ORDER), 1);
 		sizes_end();
 		irqs = qr__zone_lock(zone());
-		assert_true(qr_move_freepages_block(zone(), pfn, types[i % 2], QR_MIGRATE_MOVABLE) >=
-			    0);
+		assert_true(qr_move_freepages_block(zone(), pfn, types[i % 2],
+						    QR_MIGRATE_MOVABLE) >= 0);
 		qr__zone_unlock(zone(), irqs);
 	}
 	end();

@@ -172,8 +172,7 @@ static void test_how_the_caches_did(void **state)
 	assert_int_equal(stats.pcp_hits, 300 - stats.pcp_refills);
 	/* where there are stripes, a refill may go to a second one for the rest */
 	if (zone(0)->nr_stripes)
-		assert_in_range(stats.zone_locks - locks, stats.pcp_refills,
-				2 * stats.pcp_refills);
+		assert_in_range(stats.zone_locks - locks, stats.pcp_refills, 2 * stats.pcp_refills);
 	else
 		assert_int_equal(stats.zone_locks - locks, stats.pcp_refills);
 	assert_int_equal(stats.zone_lock_contended, 0);

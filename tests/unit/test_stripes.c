@@ -142,7 +142,7 @@ static void test_there_are_no_more_stripes_than_locks(void **state)
 		skip(); /* too much memory for no more insight */
 	for (unsigned rest = 0; rest < 3; rest++) {
 		begin_with(64, (QR_MAX_STRIPES + rest) *
-				       qr__max(QR_MAX_ORDER_NR_PAGES, QR_STRIPE_MIN_PAGES) +
+					       qr__max(QR_MAX_ORDER_NR_PAGES, QR_STRIPE_MIN_PAGES) +
 				       (rest ? QR_MAX_ORDER_NR_PAGES : 0));
 		assert_in_range(zone->nr_stripes, QR_MAX_STRIPES / 2, QR_MAX_STRIPES);
 		assert_int_equal(buddy()->nr_stripes, zone->nr_stripes);
@@ -438,8 +438,7 @@ static void test_walks_over_parts(void **state)
 	assert_int_equal(walk(0, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES), start_of(4) - PB + 1);
 	rotate(1, start_of(8) - PB + 2);
 	if (QR_PAGEBLOCK_ORDER > 1)
-		assert_int_equal(walk(1, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES),
-				 start_of(8) - PB + 2);
+		assert_int_equal(walk(1, QR_MIGRATE_MOVABLE, 2 * NR_STRIPES), start_of(8) - PB + 2);
 	end();
 }
 

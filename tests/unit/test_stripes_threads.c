@@ -56,9 +56,9 @@ static void *churn(void *arg)
 		unsigned order = (unsigned)test_random_below(&random, 3);
 		enum qr_migratetype type = types[test_random_below(&random, 3)];
 		uint32_t frames[BATCH];
-		unsigned got = zone()->ops->refill(
-			zone(), cpu, order, type,
-			1 + (unsigned)test_random_below(&random, BATCH), frames);
+		unsigned got = zone()->ops->refill(zone(), cpu, order, type,
+						   1 + (unsigned)test_random_below(&random, BATCH),
+						   frames);
 
 		for (unsigned i = 0; !order && i < got; i++) {
 			uint32_t other = atomic_exchange(&exchanged[i], frames[i] + 1);
