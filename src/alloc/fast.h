@@ -12,8 +12,8 @@
  *
  * What it costs: no locked instruction where the platform has local locks and nobody takes
  * references to other people's pages (speculation.h); else one each for the cache's lock, and one
- * for the reference on the way in.  The rest is loads and stores in a handful of cache lines: two of
- * the zone, two or three of the cache, and the page's state.
+ * for the reference on the way in.  The rest is loads and stores in a handful of cache lines: two
+ * of the zone, two or three of the cache, and the page's state.
  */
 #ifndef QR_ALLOC_FAST_H
 #define QR_ALLOC_FAST_H
@@ -140,8 +140,8 @@ QR_INLINE enum qr_migratetype qr__fast_type(const struct qr_frames *frames, uint
 }
 
 /*
- * Drop the only reference to block i, if its state is still @word, and put it on its list.  HIGHATOMIC
- * and CMA have none.
+ * Drop the only reference to block i, if its state is still @word, and put it on its list.
+ * HIGHATOMIC and CMA have none.
  */
 QR_INLINE bool qr__fast_list_give(struct qr_allocator *alloc, struct qr_per_cpu_pages *pcp,
 				  uint32_t i, uint64_t word, uint64_t cached, unsigned order)
@@ -171,7 +171,9 @@ QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone
 		if (qr__unlikely(!qr__only_holder_exchange(alloc, state, word, cached)))
 			return false;
 	} else {
-		/* it does not pass the engine on its way out again: one exchange decides, as above */
+		/*
+		 * it does not pass the engine on its way out again: one exchange decides, as above
+		 */
 		if (qr__unlikely(!qr__state_exchange(state, &word, cached)))
 			return false;
 		type = qr__fast_type(&alloc->frames, i);

@@ -11,8 +11,8 @@
  *
  *	get	a magazine for each order and type, filled by the engine (its refill), from which
  *		blocks are handed out in the order in which it gave them
- *	put	a magazine for each order, into which blocks are freed whatever their type, and which
- *		goes back to the engine whole (its drain) when it is full
+ *	put	a magazine for each order, into which blocks are freed whatever their type, and
+ *		which goes back to the engine whole (its drain) when it is full
  *
  * So a freed page is handed out again only after the engine has seen it; but for whole pageblocks,
  * which are all alike and go straight back to the get side.  A magazine is a small
@@ -27,8 +27,8 @@
  * --------
  * Sizes follow pcp.c's batch, high and alloc_factor: a refill brings a batch, doubled with each
  * refill in a row, as far as high allows and the magazine has room; a put magazine is full when it
- * holds half of high.  Where the zone is short of pages it is full with a batch, and a cache that is
- * disabled passes everything through.
+ * holds half of high.  Where the zone is short of pages it is full with a batch, and a cache that
+ * is disabled passes everything through.
  *
  * Counters
  * --------
@@ -145,8 +145,8 @@ QR_INLINE bool qr__magazine_return(struct qr_magazines *mag, uint32_t frame,
 uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
 			   enum qr_migratetype type, unsigned alloc_flags);
 /*
- * The same from the engine's pages of this type alone, in a zone that is well off: what the long way
- * would do first.  QR_MAGAZINE_EMPTY: then go the long way.
+ * The same from the engine's pages of this type alone, in a zone that is well off: what the long
+ * way would do first.  QR_MAGAZINE_EMPTY: then go the long way.
  */
 uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
 			       enum qr_migratetype type);

@@ -285,8 +285,8 @@ static QR_COLD bool zone_rescue(struct qr_allocator *alloc, struct qr_zone *pref
 }
 
 /*
- * Magazines of a zone that is well off are asked before its marks, as by the short way: a block that
- * waits there is to be had, even if the zone itself has none of its order any more.
+ * Magazines of a zone that is well off are asked before its marks, as by the short way: a block
+ * that waits there is to be had, even if the zone itself has none of its order any more.
  */
 QR_INLINE bool magazines_open(const struct qr_allocator *alloc, const struct qr_zone *zone,
 			      unsigned order)

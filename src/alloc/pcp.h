@@ -88,7 +88,9 @@ QR_INLINE uint64_t qr__pcp_nr_free_racy(const struct qr_per_cpu_pages *pcp)
 	return pcp->magazines ? qr__magazines_nr_free_racy(&pcp->mag) : qr__read(&pcp->nr_free);
 }
 
-/* Allocations, not pages.  What came out of a magazine was a hit unless it was counted as a miss. */
+/*
+ * Allocations, not pages. What came out of a magazine was a hit unless it was counted as a miss.
+ */
 QR_INLINE uint64_t qr__pcp_nr_hit_racy(const struct qr_per_cpu_pages *pcp)
 {
 	return pcp->magazines ? qr__magazines_nr_blocks_racy(&pcp->mag) - qr__read(&pcp->nr_miss)

@@ -49,8 +49,8 @@ bool qr__trylock(struct qr_base *base, struct qr_spinlock *lock) QR_TRY_ACQUIRES
 void qr__unlock(struct qr_base *base, struct qr_spinlock *lock) QR_RELEASES(*lock);
 
 /*
- * A lock that is part of another one, which the caller holds and which was checked for both of them:
- * without the check of ranks.
+ * A lock that is part of another one, which the caller holds and which was checked for both of
+ * them: without the check of ranks.
  */
 void qr__lock_unranked(struct qr_base *base, struct qr_spinlock *lock);
 void qr__unlock_unranked(struct qr_spinlock *lock);

@@ -42,10 +42,10 @@
  * They hold for a stripe whenever its lock is free; bitmap_check.c verifies them.  Their numbers go
  * on where those of the list engine end.
  *
- *	B7	A frame is free if and only if its bit is set or its pageblock is whole; never both.  It
- *		lies inside the zone, and its record does not say that it is in use.
- *	B8	nr_free of a pageblock is the number of its free frames; it is used, part or whole by
- *		that.
+ *	B7	A frame is free if and only if its bit is set or its pageblock is whole; never
+ *		both.  It lies inside the zone, and its record does not say that it is in use.
+ *	B8	nr_free of a pageblock is the number of its free frames; it is used, part or whole
+ *		by that.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
  *		and of a count that is at most nr_free.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
@@ -56,8 +56,8 @@
  *		marked as stale; a bit of orders[] is set if and only if there is such a largest
  *		block; and the zone's counts of free pages say what the pageblocks' do.  Wholly free
  *		plain pageblocks count as MOVABLE, whatever their record says.
- *	B13	A stripe's bins and lists hold its own pageblocks only, and part_pages[] is the sum of
- *		what is free in its parts.
+ *	B13	A stripe's bins and lists hold its own pageblocks only, and part_pages[] is the sum
+ *		of what is free in its parts.
  *
  * Cost
  * ----

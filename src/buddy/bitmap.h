@@ -47,7 +47,9 @@ struct bitmap_block {
 	bool counted; /* PART: its blocks are in the counts (B12) */
 };
 
-/* Fewer pages than this are not worth a lock of their own; a block of the highest order at least. */
+/*
+ * Fewer pages than this are not worth a lock of their own; a block of the highest order at least.
+ */
 #ifndef QR_STRIPE_MIN_PAGES
 #define QR_STRIPE_MIN_PAGES ((UINT64_C(64) << 20) / QR_PAGE_SIZE)
 #endif

@@ -271,7 +271,7 @@ static unsigned list_check(struct recount *c, unsigned s, unsigned class, unsign
 			return 13;
 		}
 		if (block->state != BLOCK_WHOLE || block->order != order ||
-		    bitmap_class_of((enum qr_migratetype)block->type) != (enum bitmap_class) class ||
+		    block->type != bitmap_class_type((enum bitmap_class) class) ||
 		    block->link.prev != prev) {
 			qr__why(c->why, "B11: pageblock %#llx is listed as whole by mistake",
 				pfn_of(c, i));

@@ -10,8 +10,8 @@
  *	how many?	nr[][], exact for whole blocks; for parts, as of the last settling
  *
  * A part whose bits change is taken out of the counts, once, and marked stale; that it goes on
- * changing costs nothing.  Settling counts all stale parts again.  So the price of a look is paid by
- * whoever looks, and is proportional to what has changed since the last look.
+ * changing costs nothing.  Settling counts all stale parts again.  So the price of a look is paid
+ * by whoever looks, and is proportional to what has changed since the last look.
  */
 #include "bitmap.h"
 

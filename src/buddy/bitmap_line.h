@@ -3,7 +3,8 @@
  * buddy/bitmap_line.h - the bits of one pageblock
  *
  * A line has a bit for each frame of a pageblock, set while the frame is free and the pageblock is
- * not wholly free; with pageblocks of 512 frames it is one cache line.  A free block of order k is 2^k set bits at a multiple of 2^k:
+ * not wholly free; with pageblocks of 512 frames it is one cache line.  A free block of order k is
+ * 2^k set bits at a multiple of 2^k:
  * so buddies join by themselves, and all questions about blocks are arithmetic on words.
  *
  * Heads.  From the bits follow, order by order, the places at which a free block of that order
@@ -203,7 +204,9 @@ QR_INLINE unsigned bits_largest(const struct bits *b)
 	return QR_PAGEBLOCK_ORDER;
 }
 
-/* Of the heads of order k < pageblock order, those that no head of order k + 1 covers, in word i. */
+/*
+ * Of the heads of order k < pageblock order, those that no head of order k + 1 covers, in word i.
+ */
 QR_INLINE uint64_t bits_maximal(const struct bits *heads, const struct bits *next, unsigned k,
 				unsigned i)
 {

@@ -11,12 +11,12 @@
  * it can.  What a CPU has taken lies together therefore, and others need not wait for it.  The
  * rule, by what can be read without a lock:
  *
- *	1. home has a part that serves			take from home's parts
- *	2. another stripe's parts hold much (EXCESS)	take from the richest one's parts: memory that
- *							is in pieces is used up before a pageblock is
- *							broken, or it would not heal
- *	3. home has a whole pageblock			break it
- *	4. any other stripe has anything		take that, nearest first
+ *	1. home has a part that serves		take from home's parts
+ *	2. another stripe's parts hold much	take from the richest one's (EXCESS): memory that is
+ *						in pieces is used up before a pageblock is broken,
+ *						or it would not heal
+ *	3. home has a whole pageblock		break it
+ *	4. any other stripe has anything	take that, nearest first
  *
  * A frame can only be given back to the stripe it lies in.  A cache that is emptied is therefore
  * gone through once for each stripe that occurs in it: one lock each, for all of its frames.

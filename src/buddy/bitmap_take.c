@@ -24,8 +24,8 @@ void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 }
 
 /*
- * The stripe is locked, which is what a pageblock's type is guarded by; operations are called through
- * pointers, which cannot tell the compiler.
+ * The stripe is locked, which is what a pageblock's type is guarded by; operations are called
+ * through pointers, which cannot tell the compiler.
  */
 void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i,
 			 enum qr_migratetype type) QR_NO_LOCK_ANALYSIS

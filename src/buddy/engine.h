@@ -53,8 +53,8 @@ struct qr_buddy_ops {
 	bool guards; /* knows guard pages (guard_minorder) */
 
 	/*
-	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES) that so many CPUs will
-	 * use, and its first state.  An engine that divides its zone into stripes says so to
+	 * Room for a zone of this span (rounded out to QR_MAX_ORDER_NR_PAGES) that so many CPUs
+	 * will use, and its first state.  An engine that divides its zone into stripes says so to
 	 * qr__zone_stripes_init().
 	 */
 	size_t (*zone_size)(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr_cpus);

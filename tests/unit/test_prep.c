@@ -46,8 +46,8 @@ static struct qr_page *take(qr_gfp_t gfp, unsigned order)
 
 /*
  * Take until done() says so of the page, and give all back but the last.  Lists hand out first what
- * was freed last: there once is enough.  The bitmap engine first has to see what was freed, and then
- * hands out what it sees fit.
+ * was freed last: there once is enough.  The bitmap engine first has to see what was freed, and
+ * then hands out what it sees fit.
  */
 static struct qr_page *take_until(bool (*done)(struct qr_page *taken, struct qr_page *page),
 				  struct qr_page *page, qr_gfp_t gfp, unsigned order)
