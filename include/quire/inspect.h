@@ -91,9 +91,10 @@ QR_API const char *qr_vm_event_name(enum qr_vm_event event);
 struct qr_alloc_stats {
 	uint64_t pcp_hits; /* allocations served from a cache that had a page */
 	uint64_t pcp_refills; /* times a cache was filled from its zone */
-	uint64_t pcp_drains; /* times a cache gave a batch back */
+	uint64_t pcp_drains; /* times a cache gave a batch, or a full magazine, back */
 	uint64_t pcp_contended; /* trylocks of a cache that failed */
-	uint64_t zone_locks; /* acquisitions of zone locks */
+	/* acquisitions of zone locks, and of the lock of one part of a zone (engine bitmap) */
+	uint64_t zone_locks;
 	uint64_t zone_lock_contended; /* of these, how many had to wait */
 	uint64_t slowpath; /* allocations that entered the slow path */
 	uint64_t direct_reclaim, direct_compact, out_of_memory;
@@ -132,7 +133,7 @@ struct qr_zone_snapshot {
 	uint64_t nr_blocks[QR_NR_PAGE_ORDERS]; /* as /proc/buddyinfo */
 	uint64_t nr_blocks_type[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* as /proc/pagetypeinfo */
 	uint64_t nr_pageblocks[QR_MIGRATE_TYPES];
-	uint64_t nr_pcp_pages; /* in all CPUs' caches; racy */
+	uint64_t nr_pcp_pages; /* in all CPUs' caches, of all orders they keep; racy */
 	unsigned stat_threshold;
 	bool below_high, boosted;
 };

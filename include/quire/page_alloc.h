@@ -272,6 +272,12 @@ QR_API bool qr_zone_watermark_ok(struct qr_zone *zone, unsigned order, uint64_t 
 
 /* Per-CPU caches --------------------------------------------------------------------------- */
 
+/*
+ * A CPU's cache of a zone keeps free blocks of orders 0 to 3 and huge pages, as in Linux; where the
+ * engine is bitmap, of all orders up to a pageblock's.  What waits there is free for that CPU, and
+ * in no count of the zone's free pages.
+ */
+
 /* Give the pages that wait in caches back to their zones: of all CPUs, of the calling one. */
 QR_API void qr_drain_all_pages(struct quire *q, struct qr_zone *zone_or_null);
 QR_API void qr_drain_local_pages(struct quire *q, struct qr_zone *zone_or_null);
@@ -288,7 +294,8 @@ QR_API void qr_zone_pcp_enable(struct qr_zone *zone);
  * Let one CPU's cache hold as many pages as it has learned to elsewhere: for whoever rebuilds a
  * machine that has been running for a while, as a replay does.  The number is brought between the
  * cache's smallest and largest limit, and tuning goes on from there, with no memory of what this
- * CPU took and gave lately; no page is moved by the call.
+ * CPU took and gave lately; no page is moved by the call.  With engine list the limit is that of
+ * the whole cache; with bitmap each of its magazines holds at most a share of it.
  * Returns the limit that the cache has now, or QR_ENOENT: there is no such CPU.
  * Context: any.
  */

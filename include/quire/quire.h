@@ -155,7 +155,7 @@ QR_API const char *qr_numa_zonelist_order_get(struct quire *q); /* "Node" */
 #define QR_OPT_SHUFFLE (1u << 4) /* shuffle the free lists at the start, and at the highest order */
 #define QR_OPT_PAGE_OWNER (1u << 5) /* remember who allocated each page */
 #define QR_OPT_DEFERRED_INIT (1u << 6) /* initialise page records only when they are needed */
-#define QR_OPT_NO_HUGE_PCP (1u << 7) /* no per-CPU lists for huge pages */
+#define QR_OPT_NO_HUGE_PCP (1u << 7) /* no huge pages in per-CPU caches */
 #define QR_OPT_METADATA_ZEROED (1u << 8) /* the memory given to qr_create() is known to be zero */
 
 struct qr_config {
@@ -176,10 +176,18 @@ struct qr_config {
 	uint64_t cpu_cache_bytes;
 
 	uint32_t options; /* QR_OPT_* */
-	/* debug_guardpage_minorder: 0..QR_MAX_PAGE_ORDER/2; only the list engine has guard pages */
+	/*
+	 * debug_guardpage_minorder: 0..QR_MAX_PAGE_ORDER/2; only the list engine has guard pages,
+	 * and has to be named for them
+	 */
 	unsigned guard_minorder;
 	uint64_t seed; /* of the generator behind shuffling; 0: a fixed one */
-	const char *engine; /* name of the buddy engine; NULL: the default */
+	/*
+	 * Name of the buddy engine.  "bitmap", which NULL stands for: quick, for many CPUs, and
+	 * memory heals while it is used.  "list": hands out the blocks that Linux would, in the same
+	 * order; the model for replays.
+	 */
+	const char *engine;
 	struct qr_platform platform;
 };
 
