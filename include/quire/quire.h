@@ -184,8 +184,8 @@ struct qr_config {
 	uint64_t seed; /* of the generator behind shuffling; 0: a fixed one */
 	/*
 	 * Name of the buddy engine.  "bitmap", which NULL stands for: quick, for many CPUs, and
-	 * memory heals while it is used.  "list": hands out the blocks that Linux would, in the same
-	 * order; the model for replays.
+	 * memory heals while it is used.  "list": hands out the blocks that Linux would, in the
+	 * same order; the model for replays.
 	 */
 	const char *engine;
 	struct qr_platform platform;

@@ -139,28 +139,7 @@ QR_INLINE bool qr__magazine_return(struct qr_magazines *mag, uint32_t frame,
 	return true;
 }
 
-/* magazine.c; the cache locked, but for those named _racy. */
-
-/* A block for a request of this type, after a refill if need be; QR_MAGAZINE_EMPTY: none. */
-uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
-			   enum qr_migratetype type, unsigned alloc_flags);
-/*
- * The same from the engine's pages of this type alone, in a zone that is well off: what the long
- * way would do first.  QR_MAGAZINE_EMPTY: then go the long way.
- */
-uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
-			       enum qr_migratetype type);
-/* A put magazine goes on to the engine. */
-void qr__magazine_full_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order);
-/* A block comes back, and its magazine goes on to the engine if it is full. */
-void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t frame,
-		       unsigned order, enum qr_migratetype type);
-/* A block that was taken is not fit for use: it was no allocation. */
-void qr__magazine_leaked(struct qr_magazines *mag, unsigned order);
-/* Give back at least @nr pages, or all there are: what was freed first, then what was not used. */
-void qr__magazines_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr);
-/* The cache's sizes have changed. */
-void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp);
+/* magazine.c; what fills and empties them is in pcp.h, since it needs all of the cache. */
 
 int32_t qr__magazines_pages_racy(const struct qr_magazines *mag);
 uint64_t qr__magazines_nr_alloc_racy(const struct qr_magazines *mag);

@@ -176,6 +176,32 @@ unsigned qr_rmqueue_bulk(struct qr_zone *zone, unsigned order, unsigned nr, stru
 void qr_free_pcppages_bulk(struct qr_zone *zone, int32_t nr, struct qr_per_cpu_pages *pcp,
 			   unsigned first_list) QR_REQUIRES(pcp->lock);
 
+/* magazine.c: magazines, the cache locked. */
+
+/* A block for a request of this type, after a refill if need be; QR_MAGAZINE_EMPTY: none. */
+uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
+			   enum qr_migratetype type, unsigned alloc_flags) QR_REQUIRES(pcp->lock);
+/*
+ * The same from the engine's pages of this type alone, in a zone that is well off: what the long
+ * way would do first.  QR_MAGAZINE_EMPTY: then go the long way.
+ */
+uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
+			       enum qr_migratetype type) QR_REQUIRES(pcp->lock);
+/* A put magazine goes on to the engine. */
+void qr__magazine_full_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order)
+	QR_REQUIRES(pcp->lock);
+/* A block comes back, and its magazine goes on to the engine if it is full. */
+void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t frame,
+		       unsigned order, enum qr_migratetype type) QR_REQUIRES(pcp->lock);
+/* A block that was taken is not fit for use: it was no allocation. */
+void qr__magazine_leaked(struct qr_magazines *mag, unsigned order);
+/* Give back at least @nr pages, or all there are: what was freed first, then what was not used. */
+void qr__magazines_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
+	QR_REQUIRES(pcp->lock);
+/* The cache's sizes have changed. */
+void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
+	QR_REQUIRES(pcp->lock);
+
 /* Let high grow by @nr, for allocations are in a row; and what it is then. */
 int32_t qr__pcp_high_raise(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
 	QR_REQUIRES(pcp->lock);
