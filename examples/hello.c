@@ -27,6 +27,7 @@ int main(void)
 	sprintf(bytes, "Hello from zone %s", qr_zone_type_name(qr_page_zone_type(q, page)));
 	puts(bytes);
 
+	qr_drain_all_pages(q, NULL); /* what this CPU keeps for itself */
 	qr_show_buddyinfo(q, text, sizeof(text)); /* as /proc/buddyinfo would show it */
 	fputs(text, stdout);
 

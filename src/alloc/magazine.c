@@ -93,8 +93,8 @@ static unsigned refill_size(const struct qr_zone *zone, struct qr_per_cpu_pages 
 	} else {
 		nr = room > batch ? room : batch;
 	}
-	if (order && high / 4 > nr)
-		nr = high / 4; /* rather a full magazine than a lock for two blocks */
+	if (order && nr < room)
+		nr = room < high / 4 ? room : high / 4; /* rather full than a lock for two blocks */
 	return (unsigned)qr__clamp((uint64_t)nr >> order, 1, QR_MAGAZINE_ROOM(order));
 }
 

@@ -52,9 +52,12 @@ struct qr_per_cpu_pages;
 #define QR_MAGAZINE_ROOM(order) ((order) == 0 ? 128u : (order) < 3 ? 64u : (order) == 3 ? 32u : 16u)
 /* Where the magazine of an order ends, behind those of all smaller ones. */
 #define QR_MAGAZINE_END(order) ((order) < 3 ? 128u + 64u * (order) : 240u + 16u * (order))
-/* The other side has twice the room for single pages, for they come back in any order. */
-#define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 256u)
-#define QR_MAGAZINE_PUT_END(order) (128u + QR_MAGAZINE_END(order))
+/*
+ * The other side has eight times the room for single pages.  They come back in any order, and a drain
+ * takes a lock for each stripe that they lie in: the more of them there are, the less each pays.
+ */
+#define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 1024u)
+#define QR_MAGAZINE_PUT_END(order) (1024u - 128u + QR_MAGAZINE_END(order))
 
 struct qr_magazines {
 	/* P: blocks in each; a get magazine's lie at its end */

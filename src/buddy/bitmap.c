@@ -376,7 +376,7 @@ static unsigned stripe_shift(uint64_t nr_pages, unsigned nr_cpus)
 
 static unsigned stripes_for(uint64_t nr_blocks, unsigned shift)
 {
-	return nr_blocks ? (unsigned)((nr_blocks - 1) >> shift) + 1 : 1;
+	return nr_blocks ? (unsigned)((nr_blocks - 1) >> shift) + 1 : 0;
 }
 
 /* Where the arrays lie behind the struct; everything begins on a cache line of its own. */
@@ -401,7 +401,7 @@ static size_t bitmap_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr
 	uint64_t nr_blocks;
 
 	if (start_pfn >= end_pfn)
-		return rooms_of(0, 1).all;
+		return rooms_of(0, 0).all;
 	span_round(&start_pfn, &end_pfn);
 	nr_blocks = (end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER;
 	return rooms_of(nr_blocks,

@@ -83,7 +83,7 @@ struct bitmap_buddy {
 	qr_pfn_t start_pfn; /* c: of block 0, a multiple of QR_MAX_ORDER_NR_PAGES */
 	uint32_t nr_blocks; /* c */
 	unsigned stripe_shift; /* c: log2 of the pageblocks in a stripe */
-	unsigned nr_stripes; /* c: at least 1 */
+	unsigned nr_stripes; /* c: 0 where no memory is */
 	struct line *lines; /* c: pointer; a bit for each frame that is free in a part (B7) */
 	struct bitmap_block *blocks; /* c: pointer */
 	_Atomic uint64_t *stale; /* c: pointer; bit i: block i is a part and not counted, or was */

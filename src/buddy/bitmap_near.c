@@ -5,7 +5,7 @@
  * Theory of operation
  * -------------------
  * A zone's pageblocks are divided into stripes, runs of equal length, each with a lock, bins and
- * lists of its own; a block never lies in two.  There are about twice as many stripes as CPUs.
+ * lists of its own; a block never lies in two.  There are up to twice as many stripes as CPUs.
  *
  * Each CPU has a *home*, the CPUs' homes being spread evenly, and fills its cache there as long as
  * it can.  What a CPU has taken lies together therefore, and others need not wait for it.  The
@@ -18,8 +18,8 @@
  *	3. home has a whole pageblock		break it
  *	4. any other stripe has anything	take that, nearest first
  *
- * A frame can only be given back to the stripe it lies in.  A cache that is emptied is therefore
- * gone through once for each stripe that occurs in it: one lock each, for all of its frames.
+ * A frame can only be given back to the stripe it lies in.  What a cache gives back is therefore
+ * grouped by stripes first, and takes the lock of each once, for all of its frames.
  *
  * What is seen without a lock may be wrong by the time the lock is held.  Then a refill brings less
  * than it could, or nothing, and whoever asked goes the long way with the whole zone locked, where
@@ -333,15 +333,14 @@ static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i
 		block_give(draining, zone->frames->base_pfn + frames[n]);
 }
 
-/* What lies in stripe s goes there; returns how many frames are left, in front. */
-static unsigned words_give(struct draining *draining, unsigned s, uint32_t *frames, unsigned nr)
+/* Frames of one stripe. */
+static void words_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
 	struct bitmap_block *blocks = buddy->blocks;
 	struct line *lines = buddy->lines;
-	unsigned shift = buddy->stripe_shift, left = 0;
 
 	for (unsigned n = 0, row; n < nr; n += row) {
 		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER, mask;
@@ -353,54 +352,89 @@ static unsigned words_give(struct draining *draining, unsigned s, uint32_t *fram
 			__builtin_prefetch(&lines[next], 1);
 			__builtin_prefetch(&blocks[next], 1);
 		}
-		row = 1;
-		if (qr__unlikely(i >> shift != s)) {
-			frames[left++] = frames[n];
-			continue;
-		}
 		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
 		if (qr__likely(word_give(draining, word, &blocks[i], mask, row << draining->order)))
 			states_reset(zone, &frames[n], row);
 		else
 			row_give_carefully(draining, (uint32_t)i, word, mask, &frames[n], row);
 	}
-	return left;
 }
 
 /* The same for blocks that are words, or larger. */
-static unsigned blocks_give(struct draining *draining, unsigned s, uint32_t *frames, unsigned nr)
+static void blocks_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
-	struct qr_zone *zone = draining->zone;
-	unsigned left = 0;
-
-	for (unsigned n = 0; n < nr; n++) {
-		if (qr__zone_stripe(zone, zone->frames->base_pfn + frames[n]) == s)
-			block_give(draining, zone->frames->base_pfn + frames[n]);
-		else
-			frames[left++] = frames[n];
-	}
-	return left;
+	for (unsigned n = 0; n < nr; n++)
+		block_give(draining, draining->zone->frames->base_pfn + frames[n]);
 }
 
-/* What lies in the first frame's stripe goes there; returns how many frames are left, in front. */
-static unsigned stripe_drain(struct draining *draining, uint32_t *frames, unsigned nr)
+static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *frames, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
-	unsigned s = qr__zone_stripe(zone, zone->frames->base_pfn + frames[0]);
 	unsigned long irqs = qr__stripe_lock(zone, s);
-	unsigned left = draining->order < WORD_ORDER ? words_give(draining, s, frames, nr)
-						     : blocks_give(draining, s, frames, nr);
 
+	if (draining->order < WORD_ORDER)
+		words_give(draining, frames, nr);
+	else
+		blocks_give(draining, frames, nr);
 	pages_account(draining, &bitmap_of(zone)->stripes[s]);
 	qr__stripe_unlock(zone, s, irqs);
-	return left;
+}
+
+static unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
+{
+	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
+}
+
+/*
+ * Bring the frames of each stripe together, in the order of stripes: where each has its place is
+ * known from how many there are, and a frame that stands elsewhere changes places with one there.
+ */
+static void frames_group(const struct qr_zone *zone, uint32_t *frames,
+			 const unsigned end[QR_MAX_STRIPES])
+{
+	unsigned next[QR_MAX_STRIPES];
+
+	for (unsigned s = 0; s < zone->nr_stripes; s++)
+		next[s] = s ? end[s - 1] : 0;
+	for (unsigned s = 0; s < zone->nr_stripes; s++) {
+		while (next[s] < end[s]) {
+			uint32_t frame = frames[next[s]];
+			unsigned home = stripe_of(zone, frame);
+
+			frames[next[s]] = frames[next[home]];
+			frames[next[home]++] = frame;
+		}
+	}
+}
+
+/* Frames of several stripes: one lock for each that occurs. */
+static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned nr)
+{
+	const struct qr_zone *zone = draining->zone;
+	unsigned end[QR_MAX_STRIPES] = {0}, first = stripe_of(zone, frames[0]);
+
+	for (unsigned n = 0; n < nr; n++)
+		end[stripe_of(zone, frames[n])]++;
+	if (end[first] == nr) {
+		stripe_drain(draining, first, frames, nr);
+		return;
+	}
+	for (unsigned s = 1; s < zone->nr_stripes; s++)
+		end[s] += end[s - 1];
+	frames_group(zone, frames, end);
+	for (unsigned s = 0, start = 0; s < zone->nr_stripes; start = end[s++]) {
+		if (end[s] > start)
+			stripe_drain(draining, s, frames + start, end[s] - start);
+	}
 }
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
 {
 	struct draining draining = {.zone = zone, .order = order, .largest = order};
 
-	while (nr)
-		nr = stripe_drain(&draining, frames, nr);
+	if (nr && zone->nr_stripes)
+		stripes_drain(&draining, frames, nr);
+	else if (nr)
+		stripe_drain(&draining, 0, frames, nr);
 	return draining.largest;
 }

@@ -36,7 +36,7 @@ struct qr_node;
  * for one another; the engine decides (zone_init).  zone->lock is that of the whole zone: who holds
  * it holds all stripes' locks as well.
  */
-#define QR_MAX_STRIPES 64
+#define QR_MAX_STRIPES 32
 
 struct qr_stripe {
 	_Alignas(64) struct qr_spinlock lock; /* rank ZONE */
@@ -231,7 +231,7 @@ QR_INLINE void qr__zone_scarce_review(struct qr_zone *zone)
 QR_INLINE void qr__zone_count_add(const struct qr_zone *zone, _Atomic uint64_t *counter, int64_t nr)
 {
 	if (zone->nr_stripes)
-		atomic_fetch_add_explicit(counter, (uint64_t)nr, memory_order_relaxed);
+		atomic_fetch_add_explicit(counter, (uint64_t)nr, memory_order_seq_cst);
 	else
 		qr__bump(counter, (uint64_t)nr);
 }

@@ -268,7 +268,7 @@ static void test_whole_pageblocks_come_back(void **state)
 /* So many frees empty the put magazine, and not one less. */
 static void put_limit_is(unsigned order, unsigned limit)
 {
-	struct qr_page *pages[256];
+	struct qr_page *pages[1024];
 	uint64_t free_before, drains;
 
 	for (unsigned n = 0; n < limit; n++)
