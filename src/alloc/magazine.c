@@ -109,17 +109,21 @@ static void refill_trace(const struct qr_zone *zone, const uint32_t *frames, uns
 			 .migratetype = type, .a = true);
 }
 
-/* From wherever a request may be served: with the zone locked, and one block is enough. */
+/* So many blocks at most are fetched with the whole zone locked. */
+#define ANYWHERE_MAX 16u
+
+/* From wherever a request may be served: CMA's share, other types' pageblocks. */
 static unsigned fetch_anywhere(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
-			       unsigned alloc_flags, uint32_t *frames)
+			       unsigned alloc_flags, unsigned nr, uint32_t *frames)
 {
 	unsigned long irqs = qr__zone_lock(zone);
-	qr_pfn_t pfn;
-	unsigned got = qr___rmqueue(zone, order, type, alloc_flags, 1, &pfn);
+	qr_pfn_t pfns[ANYWHERE_MAX];
+	unsigned got = qr___rmqueue(zone, order, type, alloc_flags,
+				    (unsigned)qr__min(nr, ANYWHERE_MAX), pfns);
 
 	qr__zone_unlock(zone, irqs);
-	if (got)
-		frames[0] = (uint32_t)(pfn - zone->frames->base_pfn);
+	for (unsigned n = 0; n < got; n++)
+		frames[n] = (uint32_t)(pfns[n] - zone->frames->base_pfn);
 	return got;
 }
 
@@ -197,7 +201,7 @@ uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, u
 	got = fetch_own(zone, cpu_of(zone, pcp), order, type, alloc_flags & QR_ALLOC_CMA, nr,
 			end - nr);
 	if (!got)
-		got = fetch_anywhere(zone, order, type, alloc_flags, end - nr);
+		got = fetch_anywhere(zone, order, type, alloc_flags, nr, end - nr);
 	if (got)
 		magazine_filled(pcp, order, type, nr, got);
 	return qr__magazine_get(&pcp->mag, type, order);
