@@ -676,7 +676,7 @@ static const struct breakage breakages[] = {
 		   "P3: CPU 1, zone Normal: the cache counts -1 pages, but 0 are on"),
 	BREAK_ONLY("bitmap", "P1", p1_wild_index, "index 2147483647 is no frame's"),
 	BREAK_ONLY("bitmap", "P1", p1_overfull,
-		   "P1: CPU 0, magazine for frees, 0 of order 0 holds 257"),
+		   "P1: CPU 0, magazine for frees, 0 of order 0 holds 1025"),
 	BREAK_ONLY("bitmap", "P1", p1_overfull_get,
 		   "magazine of type 2 of order 1 holds 65 blocks"),
 	BREAK_ONLY("bitmap", "P2", p2_magazine_of_used, "does not say PCP"),
