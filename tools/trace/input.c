@@ -59,6 +59,8 @@ static long read_plain(struct input *in, void *buf, size_t size)
 	if (error)
 		return error;
 	n = n < size ? n : size;
+	if (!n)
+		return 0;
 	memcpy(buf, in->raw + in->at, n);
 	in->at += n;
 	return (long)n;

@@ -87,7 +87,7 @@ static int save_sysctls(struct qtrace_writer *w)
 		char path[96];
 
 		snprintf(path, sizeof(path), "/proc/sys/vm/%s", sysctl_names[i]);
-		if (read_whole(path, &b) < 0 || used + b.size + 64 > sizeof(text))
+		if (read_whole(path, &b) < 0 || !b.data || used + b.size + 64 > sizeof(text))
 			continue;
 		b.data[strcspn(b.data, "\n")] = 0;
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "vm.%s = %s\n",
