@@ -59,7 +59,7 @@ static long read_plain(struct input *in, void *buf, size_t size)
 	if (error)
 		return error;
 	n = n < size ? n : size;
-	if (!n)
+	if (!n || !in->raw)
 		return 0;
 	memcpy(buf, in->raw + in->at, n);
 	in->at += n;
