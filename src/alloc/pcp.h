@@ -108,8 +108,10 @@ QR_INLINE bool qr__pcp_enter_base(struct qr_base *base, struct qr_zone *zone,
 {
 	struct qr_local_lock *lock = qr__local_trylock(base, &zone->pcp->lock, sizeof(*zone->pcp));
 
-	if (qr__unlikely(!lock))
+	if (qr__unlikely(!lock)) {
+		*pcp = NULL;
 		return false;
+	}
 	*pcp = QR_CONTAINER(lock, struct qr_per_cpu_pages, lock);
 	return true;
 }
