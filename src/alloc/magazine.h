@@ -54,8 +54,8 @@ struct qr_per_cpu_pages;
 #define QR_MAGAZINE_END(order) ((order) < 3 ? 128u + 64u * (order) : 240u + 16u * (order))
 /*
  * The other side has eight times the room for single pages.  They come back in any order, and a
- * drain
- * takes a lock for each stripe that they lie in: the more of them there are, the less each pays.
+ * drain takes a lock for each stripe that they lie in: the more of them there are, the less each
+ * pays.
  */
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 1024u)
 #define QR_MAGAZINE_PUT_END(order) (1024u - 128u + QR_MAGAZINE_END(order))
