@@ -186,18 +186,6 @@ static unsigned become_whole(struct qr_zone *zone, uint32_t i, enum qr_migratety
 	return qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type), cold);
 }
 
-/* The first free block of a pageblock that nothing was free of. */
-static void become_part(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
-			enum qr_migratetype type)
-{
-	struct bitmap_block *block = &buddy->blocks[i];
-
-	block->order = (uint8_t)order;
-	block->counted = false;
-	qr__bitmap_stale(buddy, i);
-	qr__bitmap_file(buddy, i, type);
-}
-
 /*
  * Set the bits of a block that leaves its pageblock partly free.  As long as the largest order
  * stays what it was, so does the place in the file.
@@ -223,7 +211,7 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	if (part)
 		qr__bitmap_unfile(buddy, i);
 	block->nr_free += 1u << order;
-	become_part(buddy, i, joined, type);
+	qr__bitmap_part_file(buddy, i, joined, type);
 	return joined;
 }
 

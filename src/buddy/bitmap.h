@@ -191,6 +191,9 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i);
 /* Before and after the bits of a part, or of a pageblock in no container, change at will. */
 void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i);
 void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
+/* The same where it is known what the order of its largest free block is by now. */
+void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
+			  enum qr_migratetype type);
 /* A stripe's fullest part of a type that has a free block of @order or more, or QR_LIST_NONE. */
 uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 			   enum qr_migratetype type, unsigned order);

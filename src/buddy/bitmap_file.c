@@ -103,6 +103,17 @@ void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i)
 	qr__bitmap_unfile(buddy, i);
 }
 
+void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
+			  enum qr_migratetype type)
+{
+	struct bitmap_block *block = &buddy->blocks[i];
+
+	block->order = (uint8_t)order;
+	block->counted = false;
+	qr__bitmap_stale(buddy, i);
+	qr__bitmap_file(buddy, i, type);
+}
+
 void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
@@ -111,10 +122,7 @@ void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migra
 	if (!block->nr_free)
 		return;
 	bits = line_load(&buddy->lines[i]);
-	block->order = (uint8_t)bits_largest(&bits);
-	block->counted = false;
-	qr__bitmap_stale(buddy, i);
-	qr__bitmap_file(buddy, i, type);
+	qr__bitmap_part_file(buddy, i, bits_largest(&bits), type);
 }
 
 /* Choice ------------------------------------------------------------------------------------- */

@@ -210,15 +210,40 @@ QR_INLINE bool word_give(struct draining *draining, _Atomic uint64_t *word,
 	return true;
 }
 
-/* Free blocks of one pageblock, one of which is new, go where they belong now. */
-static void row_give(struct draining *draining, uint32_t i, _Atomic uint64_t *word, uint64_t mask,
-		     unsigned nr)
+/* The order of the largest free block of a word, not of the line; some bit is set. */
+QR_INLINE unsigned word_largest(uint64_t word)
+{
+	unsigned order = 0;
+
+	while (order < WORD_ORDER) {
+		word &= word >> (1u << order) & line_aligned(order + 1);
+		if (!word)
+			break;
+		order++;
+	}
+	return order;
+}
+
+/*
+ * The largest free block that lies in word w of a line, or that it is a part of.  Nothing else
+ * can have grown by bits that were set there.
+ */
+QR_INLINE unsigned largest_around(const struct line *line, unsigned w)
+{
+	uint64_t word = atomic_load_explicit(&line->word[w], memory_order_relaxed);
+
+	return word == UINT64_MAX ? line_join(line, w * 64, WORD_ORDER) : word_largest(word);
+}
+
+/* Blocks of one word whose bits are new: their pageblock goes where it belongs now. */
+static void row_give(struct draining *draining, uint32_t i, unsigned w, uint64_t mask, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint64_t *word = &buddy->lines[i].word[w];
 	enum qr_migratetype type = qr__pageblock_type(zone->frames, bitmap_pfn(buddy, i));
-	unsigned joined;
+	unsigned before = block->state == BLOCK_PART ? block->order : 0, joined;
 
 	qr__bitmap_part_open(buddy, i);
 	atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | mask,
@@ -229,8 +254,8 @@ static void row_give(struct draining *draining, uint32_t i, _Atomic uint64_t *wo
 		joined = qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type),
 						 false);
 	} else {
-		qr__bitmap_part_close(buddy, i, type);
-		joined = block->order;
+		joined = largest_around(&buddy->lines[i], w);
+		qr__bitmap_part_file(buddy, i, joined > before ? joined : before, type);
 	}
 	draining->pages[type] += nr;
 	if (joined > draining->largest)
@@ -307,26 +332,27 @@ static void states_reset(const struct qr_zone *zone, const uint32_t *frames, uns
 }
 
 /* A row that changes more than a word of bits and a count; or that is not all in use. */
-static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i,
-					   _Atomic uint64_t *word, uint64_t mask,
-					   const uint32_t *frames, unsigned nr)
+static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i, unsigned w,
+					   uint64_t mask, const uint32_t *frames, unsigned nr)
 {
 	const struct qr_zone *zone = draining->zone;
-	struct bitmap_block *block = &bitmap_of(zone)->blocks[i];
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint64_t *word = &buddy->lines[i].word[w];
+	bool was_in_use = !bitmap_is_whole(block) &&
+			  !(atomic_load_explicit(word, memory_order_relaxed) & mask);
 
 	/* That somebody counted it may not move it in the file: looking on changes nothing. */
-	if (block->state == BLOCK_PART && block->counted &&
-	    !(atomic_load_explicit(word, memory_order_relaxed) & mask)) {
-		qr__bitmap_uncount(bitmap_of(zone), i);
+	if (was_in_use && block->state == BLOCK_PART && block->counted) {
+		qr__bitmap_uncount(buddy, i);
 		if (word_give(draining, word, block, mask, nr << draining->order)) {
 			states_reset(zone, frames, nr);
 			return;
 		}
 	}
-	if (qr__likely(!bitmap_is_whole(&bitmap_of(zone)->blocks[i]) &&
-		       !(atomic_load_explicit(word, memory_order_relaxed) & mask))) {
+	if (qr__likely(was_in_use)) {
 		states_reset(zone, frames, nr);
-		row_give(draining, i, word, mask, nr << draining->order);
+		row_give(draining, i, w, mask, nr << draining->order);
 		return;
 	}
 	for (unsigned n = 0; n < nr; n++)
@@ -344,7 +370,7 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 
 	for (unsigned n = 0, row; n < nr; n += row) {
 		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER, mask;
-		_Atomic uint64_t *word = &lines[i].word[bitmap_offset(at) / 64];
+		unsigned w = bitmap_offset(at) / 64;
 
 		if (n + AHEAD < nr) {
 			uint64_t next = (before + frames[n + AHEAD]) >> QR_PAGEBLOCK_ORDER;
@@ -353,10 +379,11 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 			__builtin_prefetch(&blocks[next], 1);
 		}
 		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
-		if (qr__likely(word_give(draining, word, &blocks[i], mask, row << draining->order)))
+		if (qr__likely(word_give(draining, &lines[i].word[w], &blocks[i], mask,
+					 row << draining->order)))
 			states_reset(zone, &frames[n], row);
 		else
-			row_give_carefully(draining, (uint32_t)i, word, mask, &frames[n], row);
+			row_give_carefully(draining, (uint32_t)i, w, mask, &frames[n], row);
 	}
 }
 
