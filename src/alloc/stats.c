@@ -111,6 +111,7 @@ static void zone_stats_add(const struct qr_zone *zone, struct qr_alloc_stats *st
 {
 	stats->zone_locks += qr__read(&zone->nr_locks);
 	stats->zone_lock_contended += qr__read(&zone->nr_lock_waits);
+	stats->bad_pages += qr__read(&zone->nr_freed_twice);
 	for (unsigned s = 0; s < zone->nr_stripes; s++) {
 		stats->zone_locks += qr__read(&zone->stripes[s].nr_locks);
 		stats->zone_lock_contended += qr__read(&zone->stripes[s].nr_lock_waits);

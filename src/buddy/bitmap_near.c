@@ -172,8 +172,9 @@ struct draining {
 	int64_t usual[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
 };
 
-static QR_COLD void twice_report(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+static QR_COLD void twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
+	atomic_fetch_add_explicit(&zone->nr_freed_twice, 1, memory_order_relaxed);
 	qr__log(&zone->frames->base, QR_LOG_ERR,
 		"free of page at pfn %#llx, order %u, refused: it is free already; it was freed "
 		"twice at the same moment",

@@ -90,6 +90,7 @@ struct qr_zone {
 	_Atomic uint64_t nr_free_cma, nr_free_highatomic;
 	_Atomic uint64_t nr_reserved_highatomic; /* z */
 	_Atomic uint64_t nr_isolate_pageblock; /* z */
+	_Atomic uint64_t nr_freed_twice; /* a: blocks that the engine found to be free already */
 	uint64_t nr_isolated; /* z: pageblocks that say so, whoever isolated them */
 	_Atomic uint64_t nr_locks, nr_lock_waits; /* z: acquisitions, and how many had to wait */
 	/* a: NUMA events of requests that went round the caches, from QR_EV_NUMA_HIT on */
