@@ -661,7 +661,7 @@ static void test_cma_balance(void **state)
 		assert_int_equal(qr_page_to_pfn(m->q, page) >= rest, from_cma);
 		nr_all -= 4;
 		nr_cma -= from_cma ? 4 : 0;
-		assert_int_equal(nr_free(), nr_all - count());
+		assert_int_equal(nr_free(), nr_all - (uint64_t)count());
 		if (!count())
 			assert_int_equal(qr__read(&zone()->nr_free_cma), nr_cma);
 	}
