@@ -21,7 +21,7 @@
  *
  * All orders up to the pageblock's have magazines, not only those that Linux caches: the engine's
  * price for a single block is a lock and a look at a line, many times what the block costs in a
- * batch.  The higher the order the fewer blocks are kept, see qr__magazine_room().
+ * batch.  The higher the order the fewer blocks are kept, see QR_MAGAZINE_ROOM().
  *
  * How much
  * --------

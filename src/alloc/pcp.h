@@ -32,14 +32,14 @@
  * Letters: p - under lock; P - under lock, read by anyone (relaxed); b - as in zone.h, and under
  * lock; a - atomic.
  *
- * An allocation or free of single pages touches the first two cache lines.  Counters are kept here
- * under the lock, where counting costs no locked instruction, and only what cannot be derived: an
- * allocation was local if the cache's CPU is on the zone's node, and was a hit of the cache if
- * there was no refill.
+ * With lists, an allocation or free of single pages touches the first two cache lines.  Counters
+ * are kept here under the lock, where counting costs no locked instruction, and only what cannot be
+ * derived: an allocation was local if the cache's CPU is on the zone's node, and was a hit of the
+ * cache if there was no refill.
  */
 struct qr_per_cpu_pages {
 	_Alignas(64) struct qr_local_lock lock; /* rank PCP */
-	_Atomic int32_t count; /* P: pages in all lists */
+	_Atomic int32_t count; /* P: pages in all lists; magazines count themselves */
 	_Atomic int32_t high; /* P: more than this is given back; between the next two */
 	_Atomic int32_t high_min, high_max; /* b */
 	_Atomic int32_t batch; /* b: pages moved to or from the zone at once */

@@ -13,9 +13,10 @@
  * Who keeps what, at each operation:
  *
  *	counts of free pages	the engine, through qr__zone_account_free() only
- *	page records		the engine writes type (BUDDY, GUARD, and PCP when it lets go of a
- *				block), order, zone_id of new heads, and clears REPORTED when a
- *				block leaves or changes; it touches no reference count
+ *	page records		the engine writes type (PCP when it lets go of a block; while it is
+ *				free, BUDDY or GUARD, or NONE if it needs no records), order,
+ *				zone_id of new heads, and clears REPORTED when a block leaves or
+ *				changes; it touches no reference count
  *	pageblock types		policy sets them before or after moving the free pages, as each
  *				operation says; the engine itself retypes only what it joins across
  *				pageblocks
@@ -99,8 +100,9 @@ struct qr_buddy_ops {
 	 * after the other.
 	 *
 	 * refill: up to @nr blocks of @order for a cache of @cpu, from the pages of @type and from
-	 * what is of no type yet.  Writes their frames' indices and returns how many there were: at
-	 * least one, unless take would find none either.
+	 * what is of no type yet.  Writes their frames' indices and returns how many there were.
+	 * It looks for them without a lock, so beside others who take it may miss what there is,
+	 * and return 0: then take, with the zone locked, knows.
 	 *
 	 * drain: give @nr blocks back, each under its pageblock's type; @frames is shuffled on the
 	 * way.  A frame that is free already is reported and left alone.  Returns the largest order

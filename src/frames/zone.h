@@ -28,8 +28,8 @@ struct qr_node;
 #define QR_ZONE_BOOSTED_WATERMARK (1u << 0) /* boosted since kswapd was last woken for it */
 #define QR_ZONE_RECLAIM_ACTIVE (1u << 1) /* kswapd works here: caches shrink */
 #define QR_ZONE_BELOW_HIGH (1u << 2) /* free pages fell below the high mark: caches shrink */
-#define QR_ZONE_ISOLATED (1u << 4) /* some pageblock is isolated: no cache may keep its pages */
 #define QR_ZONE_SCARCE (1u << 3) /* so few free pages that requests must look at the marks */
+#define QR_ZONE_ISOLATED (1u << 4) /* some pageblock is isolated: no cache may keep its pages */
 
 /*
  * A large zone may be divided into stripes, each with a lock of its own, so that CPUs do not wait
@@ -239,7 +239,7 @@ QR_INLINE void qr__zone_count_add(const struct qr_zone *zone, _Atomic uint64_t *
 
 /*
  * Free blocks of @nr pages in all, of type @type, came to (nr > 0) or left (nr < 0) the free lists.
- * The one door to the counts of free pages; see reference of accounting in ARCHITECTURE.md.
+ * The one door to the counts of free pages; see Accounting in ARCHITECTURE.md.
  */
 QR_INLINE void qr__zone_account_free(struct qr_zone *zone, int64_t nr, enum qr_migratetype type)
 {
