@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from program import QUIRE, run
+from program import QUIRE, run, run_uncounted
 from traces import REDIS, TRACEFS, TraceTest, balanced
 
 ROOT = os.geteuid() == 0
@@ -28,7 +28,7 @@ def as_nobody(directory):
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", os.path.abspath(QUIRE)]
     directory.chmod(0o777)
     try:
-        return command if subprocess.run([*command, "--version"], capture_output=True).returncode == 0 else None
+        return command if run_uncounted([*command, "--version"]).returncode == 0 else None
     except FileNotFoundError:
         return None
 
@@ -44,11 +44,9 @@ class HostTest(TraceTest):
 
 class FullDisk(HostTest):
     def limited(self, size, *args, stdin=None):
-        return subprocess.run(
+        return run_uncounted(
             [QUIRE, *map(str, args)],
             input=stdin,
-            capture_output=True,
-            text=True,
             restore_signals=False,  # the limit below must not kill
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
         )
@@ -208,7 +206,7 @@ class Recording(HostTest):
         command = as_nobody(self.directory)
         if not command:
             self.skipTest("another user cannot start the program where it lies")
-        result = subprocess.run([*command, "record", "-o", str(self.path), "--", "true"], capture_output=True, text=True, cwd="/")
+        result = run_uncounted([*command, "record", "-o", str(self.path), "--", "true"], cwd="/")
         self.assertEqual(result.returncode, 4, result.stderr)
         self.assertRegex(result.stderr, re.compile("root|sudo|permission", re.I))
         self.assertEqual(self.left(), [])
@@ -221,16 +219,16 @@ class Recording(HostTest):
         copy.write_bytes(REDIS.read_bytes())
         copy.chmod(0o644)
         for verb in (["info"], ["replay", "--quiet"], ["show", "map"]):
-            result = subprocess.run([*command, *verb, str(copy)], capture_output=True, text=True, cwd="/")
+            result = run_uncounted([*command, *verb, str(copy)], cwd="/")
             self.assertEqual((result.returncode, result.stderr), (0, ""), verb)
         copy.chmod(0o600)
-        result = subprocess.run([*command, "info", str(copy)], capture_output=True, text=True, cwd="/")
+        result = run_uncounted([*command, "info", str(copy)], cwd="/")
         if ROOT:
             self.assertEqual(result.returncode, 3)
             self.assertIn("Permission denied", result.stderr)
         closed = self.directory / "closed"
         closed.mkdir(mode=0o755)
-        result = subprocess.run([*command, "import", "-o", str(closed / "x.qtrace")], input=balanced(), capture_output=True, text=True, cwd="/")
+        result = run_uncounted([*command, "import", "-o", str(closed / "x.qtrace")], input=balanced(), cwd="/")
         if ROOT:
             self.refused(result, "Permission denied")
             self.assertEqual(list(closed.iterdir()), [])

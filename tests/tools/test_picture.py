@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ET
 import zlib
 
 import browser
-from program import QUIRE, run
+from program import QUIRE, run, run_uncounted
 from test_trace import NR_FRAMES, REDIS, TraceTest, alloc, balanced, write_state
 
 FIGURES = ("huge", "orders", "free", "cached", "blocks", "map")
@@ -314,14 +314,13 @@ class Writing(PictureTest):
 
     def test_full_disk_leaves_nothing(self):
         for option in ("--html", "--svg"):
-            result = subprocess.run(
+            result = run_uncounted(
                 [QUIRE, "replay", "--quiet", option, self.html, self.path],
-                capture_output=True,
                 restore_signals=False,  # the limit below must not kill
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
             )
             self.assertEqual(result.returncode, 4, result.stderr)
-            self.assertIn(b"cannot write", result.stderr)
+            self.assertIn("cannot write", result.stderr)
             self.assertEqual(self.left(), [])
 
     def test_interrupted_leaves_nothing(self):

@@ -13,7 +13,7 @@ import subprocess
 import unittest
 import zlib
 
-from program import QUIRE, run
+from program import QUIRE, run, run_uncounted
 from traces import (
     FREE_PAGE,
     HEAD,
@@ -170,15 +170,14 @@ class Importing(TraceTest):
     def test_full_disk_leaves_nothing(self):
         noise = random.Random(3)
         text = "".join(alloc(1 + i / 1e4, noise.randrange(1 << 24), cpu=noise.randrange(64), pid=i) for i in range(3000))
-        result = subprocess.run(
+        result = run_uncounted(
             [QUIRE, "import", "-o", self.path],
-            input=text.encode(),
-            capture_output=True,
+            input=text,
             restore_signals=False,  # the limit below must not kill
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
         )
         self.assertEqual(result.returncode, 4, result.stderr)
-        self.assertIn(b"cannot write", result.stderr)
+        self.assertIn("cannot write", result.stderr)
         self.assertEqual(self.left(), [])
 
     def test_existing_file_is_refused_and_stays(self):
