@@ -8,6 +8,7 @@
 #ifndef QUIRE_TOOLS_SWEEP_H
 #define QUIRE_TOOLS_SWEEP_H
 
+#include "picture/picture.h"
 #include "runs.h"
 #include "settings.h"
 #include "term.h"
@@ -47,5 +48,12 @@ struct sweep {
 /* 0, or a negative errno with .why; rows that were not played by then are not done. */
 int sweep_run(struct sweep *sweep, struct progress *progress);
 void sweep_free(struct sweep *sweep);
+
+/*
+ * A sweep of which every row is done, drawn: engine by engine the rows are as recorded, then the
+ * values.  0, or a negative errno with a sentence in why.
+ */
+int sweep_draw(const struct sweep *sweep, const struct sweep_values *values, unsigned nr_engines,
+	       struct picture_request *request, char why[256]);
 
 #endif /* QUIRE_TOOLS_SWEEP_H */

@@ -255,12 +255,8 @@ static int draw_all(const struct cli *cli, struct replay *replay, const struct r
 		cli_error(cli, "%s", why);
 		return EXIT_LACKING;
 	}
-	if (!replay->json && (replay->picture.html || replay->picture.svg))
-		putchar('\n');
-	if (!replay->json && replay->picture.html)
-		printf("The picture of it: %s\n", replay->picture.html);
-	if (!replay->json && replay->picture.svg)
-		printf("The figure of it: %s\n", replay->picture.svg);
+	if (!replay->json)
+		picture_tell(&replay->picture);
 	return EXIT_GOOD;
 }
 

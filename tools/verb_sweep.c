@@ -24,6 +24,8 @@ struct sweep_args {
 	const char *engines[SWEEP_MAX_ENGINES];
 	unsigned nr_engines;
 	uint64_t nr_jobs;
+	struct picture_request picture;
+	bool has_figure;
 	unsigned color;
 	bool json, quiet;
 };
@@ -78,6 +80,28 @@ static bool jobs_take(struct cli *cli, void *into, const char *value)
 	return cli_number(cli, value, 1, SWEEP_MAX_JOBS, &((struct sweep_args *)into)->nr_jobs);
 }
 
+static bool html_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct sweep_args *)into)->picture.html = value;
+	return true;
+}
+
+static bool svg_take(struct cli *cli, void *into, const char *value)
+{
+	(void)cli;
+	((struct sweep_args *)into)->picture.svg = value;
+	return true;
+}
+
+static bool figure_take(struct cli *cli, void *into, const char *value)
+{
+	struct sweep_args *args = into;
+
+	args->has_figure = true;
+	return cli_word(cli, value, picture_sweep_figures, &args->picture.figure);
+}
+
 static bool color_take(struct cli *cli, void *into, const char *value)
 {
 	return cli_word(cli, value, term_when_words, &((struct sweep_args *)into)->color);
@@ -113,6 +137,11 @@ static const struct cli_option options[] = {
 	{"engine", "NAME", engine_take, "list (the default) or bitmap; may be repeated"},
 	{"cpus", "N", cpus_take, "CPUs of the model; default as recorded"},
 	{"jobs", "N", jobs_take, "replays at once; default one for each CPU of this host"},
+	{"html", "FILE", html_take, "draw it all: a page of its own"},
+	{"svg", "FILE", svg_take, "draw one figure"},
+	{"figure", "NAME", figure_take,
+	 "which: huge (free 2 MiB blocks by value, the default),\n"
+	 "others (all other measures) or time"},
 	{"color", "WHEN", color_take, "auto, always or never"},
 	{"json", NULL, json_take, "print JSON; quire-sweep(1) describes it"},
 	{"quiet", NULL, quiet_take, "no progress line"},
@@ -351,6 +380,20 @@ static int print_all(struct cli *cli, const struct sweep *sweep, const struct sw
 	return interrupted ? EXIT_INTERRUPTED : rows_check(cli, sweep);
 }
 
+static int draw_all(struct cli *cli, const struct sweep *sweep, struct sweep_args *args)
+{
+	char why[256];
+
+	if (sweep_draw(sweep, &args->values, args->nr_engines ? args->nr_engines : 1,
+		       &args->picture, why) < 0) {
+		cli_error(cli, "%s", why);
+		return EXIT_LACKING;
+	}
+	if (!args->json)
+		picture_tell(&args->picture);
+	return EXIT_GOOD;
+}
+
 static int sweep_machine(struct cli *cli, struct sweep_args *args, struct replay_machine *m)
 {
 	struct sweep sweep = {
@@ -372,6 +415,8 @@ static int sweep_machine(struct cli *cli, struct sweep_args *args, struct replay
 			code = error == -EINVAL ? EXIT_INPUT : EXIT_LACKING;
 		} else {
 			code = print_all(cli, &sweep, args);
+			if (code == EXIT_GOOD)
+				code = draw_all(cli, &sweep, args);
 		}
 	}
 	sweep_free(&sweep);
@@ -403,6 +448,7 @@ static int run(struct cli *cli)
 {
 	struct sweep_args *args = calloc(1, sizeof(*args));
 	struct sigaction action = {.sa_handler = on_signal};
+	char why[256];
 	int code;
 
 	if (!args) {
@@ -418,10 +464,19 @@ static int run(struct cli *cli)
 			       "--set watermark_scale_factor=10..1000:x2");
 		code = EXIT_USAGE;
 	}
-	if (code < 0) {
-		sigaction(SIGINT, &action, NULL);
-		code = sweep_file(cli, args);
+	if (code < 0 && args->has_figure && !args->picture.svg) {
+		cli_error(cli, "--figure says which one --svg FILE writes, and there is no --svg");
+		code = EXIT_USAGE;
 	}
+	if (code < 0)
+		sigaction(SIGINT, &action, NULL);
+	if (code < 0 && picture_begin(&args->picture, why) < 0) {
+		cli_error(cli, "%s", why);
+		code = EXIT_LACKING;
+	}
+	if (code < 0)
+		code = sweep_file(cli, args);
+	picture_abort(&args->picture);
 	free(args);
 	return code;
 }
@@ -438,7 +493,7 @@ const struct verb verb_sweep = {
 	.examples = "  quire sweep --set watermark_scale_factor=10..1000:x2 my.qtrace\n"
 		    "  quire sweep --set percpu_pagelist_high_fraction=0,8,16,64 my.qtrace\n"
 		    "  quire sweep --set min_free_kbytes=10000..100000:10000 \\\n"
-		    "        --engine list --engine bitmap my.qtrace",
+		    "        --engine list --engine bitmap --html swept.html my.qtrace",
 	.options = options,
 	.operand = operand_take,
 	.run = run,

@@ -4,6 +4,8 @@
  *
  *	page, pageblock	bytes of a page; the order of a pageblock
  *	runs[]	label, and series: time, events, huge, free, cached, orders[]
+ *	sweep	of a sweep, in place of the map: name, values[], runs[] (one for each engine):
+ *		label, time: the place of each value, each measure, and text: the same in words
  *	map	columns, rows; segments[]: row (in memory), rows, at (on the map), zone;
  *		names of zones[] and types[]; maps[]: name, cells
  *
@@ -20,6 +22,7 @@
 #include "../replay_report.h"
 #include "cells.h"
 #include "draw.h"
+#include "measures.h"
 #include "page.h"
 
 /* Series ------------------------------------------------------------------------------------- */
@@ -209,6 +212,49 @@ static json_t *map(const struct picture *p)
 	return object;
 }
 
+/* Sweeps ------------------------------------------------------------------------------------- */
+
+static json_t *sweep_run(const struct picture *p, unsigned engine)
+{
+	json_t *object = json_object(), *texts = json_object(), *places = json_array();
+
+	json_put_text(object, "label", sweep_result(p, engine, 0)->engine);
+	for (unsigned v = 0; v < p->sweep->nr_values; v++)
+		json_array_append_new(places, json_integer(v));
+	json_put(object, "time", places);
+	for (unsigned i = 0; i < nr_sweep_measures; i++) {
+		const struct sweep_measure *m = &sweep_measures[i];
+		json_t *numbers = json_array(), *words = json_array();
+
+		for (unsigned v = 0; v < p->sweep->nr_values; v++) {
+			double value = m->of(sweep_result(p, engine, v + 1));
+
+			json_array_append_new(numbers, m->kind == MEASURE_SHARE
+							       ? json_real(value)
+							       : json_integer((json_int_t)value));
+			json_array_append_new(words, json_string(measure_text(m, value).text));
+		}
+		json_put(object, m->name, numbers);
+		json_put(texts, m->name, words);
+	}
+	json_put(object, "text", texts);
+	return object;
+}
+
+static json_t *sweep(const struct picture *p)
+{
+	json_t *object = json_object(), *values = json_array(), *runs = json_array();
+
+	for (unsigned v = 0; v < p->sweep->nr_values; v++)
+		json_array_append_new(values, json_integer(p->sweep->values[v]));
+	for (unsigned e = 0; e < p->sweep->nr_engines; e++)
+		json_array_append_new(runs, sweep_run(p, e));
+	json_put_text(object, "name", p->sweep->tunable);
+	json_put(object, "values", values);
+	json_put(object, "runs", runs);
+	return object;
+}
+
 /* All of it ---------------------------------------------------------------------------------- */
 
 /* No "</script>" and no "<!--": in JSON, '<' and its like stand in strings only. */
@@ -232,7 +278,10 @@ int put_data(FILE *out, const struct picture *p)
 	json_put_number(document, "page", UINT64_C(1) << QR_PAGE_SHIFT);
 	json_put_number(document, "pageblock", QR_PAGEBLOCK_ORDER);
 	json_put(document, "runs", runs);
-	json_put(document, "map", map(p));
+	if (p->sweep)
+		json_put(document, "sweep", sweep(p));
+	else
+		json_put(document, "map", map(p));
 	text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(7));
 	json_decref(document);
 	if (!text)

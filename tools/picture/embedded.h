@@ -9,5 +9,6 @@ extern const char embedded_figure_css[];
 extern const char embedded_page_css[];
 extern const char embedded_page_html[];
 extern const char embedded_page_js[];
+extern const char embedded_sweep_html[];
 
 #endif /* QUIRE_PICTURE_EMBEDDED_H */

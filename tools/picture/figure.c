@@ -12,11 +12,10 @@
 
 enum { WIDE = 860, NARROW = 358, PADDING = 28, HEAD = 64 };
 
-const struct figure figures[] = {
+static const struct figure figures[] = {
 	{
 		"huge",
 		"Free @ blocks over time",
-		"free 2 MiB blocks over time, with the machine's own at both ends",
 		"A huge page can be had for each of them. The machine's own course is not "
 		"recorded, only where it began and ended.",
 		draw_huge,
@@ -24,7 +23,6 @@ const struct figure figures[] = {
 	{
 		"orders",
 		"Free memory by the size of its blocks",
-		"free memory over time, by the size of the blocks it lies in",
 		"Blue can serve huge pages, orange cannot. The second panel is the orange part "
 		"again, on a scale of its own. The columns beside each panel are the machine "
 		"itself.",
@@ -33,14 +31,12 @@ const struct figure figures[] = {
 	{
 		"free",
 		"Free memory over time",
-		"free memory over time, without what is in per-CPU caches",
 		"Without what waits in per-CPU caches.",
 		draw_free,
 	},
 	{
 		"cached",
 		"Memory in per-CPU caches over time",
-		"memory in per-CPU caches over time",
 		"Free, but kept for the next allocation on the same CPU; it counts as in use "
 		"wherever pageblocks are concerned.",
 		draw_cached,
@@ -48,7 +44,6 @@ const struct figure figures[] = {
 	{
 		"blocks",
 		"How full the pageblocks are",
-		"how full the pageblocks are: before, after, and the machine's",
 		"What is not far from wholly free is what compaction would have to empty; a few "
 		"pages that cannot move keep a whole block from becoming a huge page.",
 		draw_blocks,
@@ -56,20 +51,53 @@ const struct figure figures[] = {
 	{
 		"map",
 		"The map of pageblocks",
-		"every pageblock by type and fullness: before, after, and the machine's",
 		"Row by row as addresses go; rows of which the allocator never had anything are "
 		"left out. The types before are inferred, those of the machine after are "
 		"guessed from what each block holds.",
 		draw_map,
 	},
 };
-const unsigned nr_figures = sizeof(figures) / sizeof(*figures);
+
+static const struct figure sweep_figures[] = {
+	{
+		"huge",
+		"Free @ blocks at the end, by value",
+		"A curve for each engine over the values, one step each, and a dotted line for "
+		"what it has as recorded. The diamond is the machine itself.",
+		draw_sweep_huge,
+	},
+	{
+		"others",
+		"What else the values change",
+		"Each panel has a scale of its own, which need not begin at zero.",
+		draw_sweep_others,
+	},
+	{
+		"time",
+		"Free @ blocks over time",
+		"As recorded and with some of the values, the first and the last among them. The "
+		"machine's own course is not recorded, only where it began and ended.",
+		draw_huge,
+	},
+};
 
 const char *const picture_figures[] = {"huge", "orders", "free", "cached", "blocks", "map", NULL};
+const char *const picture_sweep_figures[] = {"huge", "others", "time", NULL};
 
-const char *picture_figure_text(unsigned figure)
+const struct figure *figure_number(const struct picture *p, unsigned which)
 {
-	return figures[figure].text;
+	return p->sweep ? &sweep_figures[which] : &figures[which];
+}
+
+const struct figure *figure_find(const struct picture *p, const char *name)
+{
+	const char *const *names = p->sweep ? picture_sweep_figures : picture_figures;
+
+	for (unsigned i = 0; names[i]; i++) {
+		if (strcmp(names[i], name) == 0)
+			return figure_number(p, i);
+	}
+	return NULL;
 }
 
 struct label figure_title(const struct figure *f)
@@ -83,15 +111,6 @@ struct label figure_title(const struct figure *f)
 		snprintf(title.text, sizeof(title.text), "%.*s%.20s%s", before, f->title,
 			 label_pageblock().text, f->title + before + 1);
 	return title;
-}
-
-const struct figure *figure_find(const char *name)
-{
-	for (unsigned i = 0; i < nr_figures; i++) {
-		if (strcmp(figures[i].name, name) == 0)
-			return &figures[i];
-	}
-	return NULL;
 }
 
 void figure_rules(FILE *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * picture/page.c - the page: page.html with its gaps filled in
+ * picture/page.c - the page: page.html or sweep.html with its gaps filled in
  *
  * A gap is written {{name}}; {{figure NAME}} is a figure.
  */
@@ -121,6 +121,11 @@ static void put_size(FILE *out, const struct picture *p)
 	put_text(out, label_pageblock().text);
 }
 
+static void put_tunable(FILE *out, const struct picture *p)
+{
+	put_text(out, p->sweep ? p->sweep->tunable : "");
+}
+
 static void put_style(FILE *out, const struct picture *p)
 {
 	(void)p;
@@ -139,11 +144,24 @@ static const struct {
 	const char *name;
 	void (*put)(FILE *out, const struct picture *p);
 } gaps[] = {
-	{"title", put_title},     {"machine", put_machine},   {"answer", put_answer},
-	{"compare", put_compare}, {"books", put_books},       {"mismatch", put_mismatch},
-	{"traffic", put_traffic}, {"pressure", put_pressure}, {"unplaced", put_unplaced},
-	{"limits", put_limits},   {"settings", put_settings}, {"version", put_version},
-	{"size", put_size},       {"style", put_style},       {"script", put_script},
+	{"title", put_title},
+	{"machine", put_machine},
+	{"answer", put_answer},
+	{"compare", put_compare},
+	{"books", put_books},
+	{"mismatch", put_mismatch},
+	{"traffic", put_traffic},
+	{"pressure", put_pressure},
+	{"unplaced", put_unplaced},
+	{"limits", put_limits},
+	{"settings", put_settings},
+	{"version", put_version},
+	{"size", put_size},
+	{"style", put_style},
+	{"script", put_script},
+	{"tunable", put_tunable},
+	{"sweep answer", put_sweep_answer},
+	{"sweep table", put_sweep_table},
 };
 
 static void section_put(FILE *out, const struct figure *f, const struct picture *p)
@@ -163,8 +181,8 @@ static int gap_put(FILE *out, const char *name, const struct picture *p)
 {
 	if (strcmp(name, "data") == 0)
 		return put_data(out, p);
-	if (strncmp(name, "figure ", 7) == 0 && figure_find(name + 7)) {
-		section_put(out, figure_find(name + 7), p);
+	if (strncmp(name, "figure ", 7) == 0 && figure_find(p, name + 7)) {
+		section_put(out, figure_find(p, name + 7), p);
 		return 0;
 	}
 	for (unsigned i = 0; i < sizeof(gaps) / sizeof(*gaps); i++) {
@@ -176,7 +194,7 @@ static int gap_put(FILE *out, const char *name, const struct picture *p)
 
 int page_put(FILE *out, const struct picture *p)
 {
-	const char *at = embedded_page_html;
+	const char *at = p->sweep ? embedded_sweep_html : embedded_page_html;
 	const char *gap;
 	int error = 0;
 

@@ -22,6 +22,10 @@ void put_unplaced(FILE *out, const struct picture *p);
 void put_limits(FILE *out, const struct picture *p);
 void put_settings(FILE *out, const struct picture *p);
 
+/* tables_sweep.c: what a sweep has in their place */
+void put_sweep_answer(FILE *out, const struct picture *p);
+void put_sweep_table(FILE *out, const struct picture *p);
+
 /* data.c: what the page's script works with */
 int put_data(FILE *out, const struct picture *p);
 

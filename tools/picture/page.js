@@ -168,16 +168,30 @@ class Plot {
 		[this.x, this.y, this.width, this.height] = [get("x"), get("y"), get("width"), get("height")];
 		[this.low, this.high, this.span] = ["low", "high", "span"].map((name) => Number(group.dataset[name]));
 		this.kind = group.dataset.kind;
-		this.runs = this.kind === "orders" ? [data.runs[group.dataset.run]] : data.runs;
+		this.runs = this.ofSweep() ? data.sweep.runs : this.kind === "orders" ? [data.runs[group.dataset.run]] : data.runs;
 		this.marks = svgElement("g", {});
 		group.append(this.marks);
 		group.setAttribute("tabindex", "0");
-		group.setAttribute("aria-label", "values: arrow keys move through time");
+		group.setAttribute("aria-label", `values: arrow keys move through ${this.ofSweep() ? "them" : "time"}`);
 		group.addEventListener("pointermove", (e) => this.pointed(e));
 		group.addEventListener("pointerdown", (e) => this.pointed(e));
 		group.addEventListener("pointerleave", () => this.leave());
 		group.addEventListener("blur", () => this.leave());
 		group.addEventListener("keydown", (e) => this.key(e));
+	}
+
+	/* Over the values of a tunable, and not over time? */
+	ofSweep() {
+		return "sweep" in this.group.dataset;
+	}
+
+	heading(i, t) {
+		return this.ofSweep() ? `${data.sweep.name} ${data.sweep.values[i]}` :
+			`${seconds(t, this.span)}, ${grouped(this.runs[0].events[i])} events`;
+	}
+
+	values(run, i) {
+		return this.ofSweep() ? [run.text[this.kind][i]] : plotValues(this.kind, run, i);
 	}
 
 	leave() {
@@ -222,11 +236,11 @@ class Plot {
 				const y = this.y + this.height * (1 - (run[this.kind][j] - this.low) / (this.high - this.low));
 
 				marks.push(svgElement("circle", {class: "dot", cx: x, cy: y, r: 3.5, style: `fill:var(--run${n % 8})`}));
-				return [`var(--run${n % 8})`, run.label, ...plotValues(this.kind, run, j)];
+				return [`var(--run${n % 8})`, run.label, ...this.values(run, j)];
 			});
 		}
 		this.marks.replaceChildren(...marks);
-		tipShow(clientX, clientY, `${seconds(t, this.span)}, ${grouped(this.runs[0].events[i])} events`, rows);
+		tipShow(clientX, clientY, this.heading(i, t), rows);
 	}
 }
 
@@ -649,8 +663,8 @@ class Atlas {
 async function mapSetup() {
 	const {map} = data;
 
-	// Without a way to unpack them, the maps that were drawn beforehand stay.
-	if (!map.maps || !("DecompressionStream" in window) || !("OffscreenCanvas" in window))
+	// Without a way to unpack them, the maps that were drawn beforehand stay.  A sweep has none.
+	if (!map || !map.maps || !("DecompressionStream" in window) || !("OffscreenCanvas" in window))
 		return null;
 	return new Atlas(map, await Promise.all(map.maps.map((one) => unpack(one.cells))), document.getElementById("map"));
 }

@@ -99,7 +99,17 @@ int picture_finish(struct picture_request *request, const struct picture *p, cha
 	if (request->html)
 		error = finish_file(&request->html_file, p, NULL, why);
 	if (!error && request->svg)
-		error = finish_file(&request->svg_file, p, &figures[request->figure], why);
+		error = finish_file(&request->svg_file, p, figure_number(p, request->figure), why);
 	picture_abort(request);
 	return error;
+}
+
+void picture_tell(const struct picture_request *request)
+{
+	if (request->html || request->svg)
+		putchar('\n');
+	if (request->html)
+		printf("The picture of it: %s\n", request->html);
+	if (request->svg)
+		printf("The figure of it: %s\n", request->svg);
 }
