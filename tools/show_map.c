@@ -144,15 +144,24 @@ static void map_draw(const struct map *map)
 	}
 }
 
+/* As many to a line as the terminal has room for. */
 static void totals_print(const struct map *map, const struct show_zone *zone)
 {
-	printf("Node %d, zone %s: %" PRIu64 " of %" PRIu64 " pages free;", zone->nid, zone->name,
-	       zone->nr_free, zone->managed);
+	int column = printf("Node %d, zone %s: %" PRIu64 " of %" PRIu64 " pages free;", zone->nid,
+			    zone->name, zone->nr_free, zone->managed);
+
 	for (unsigned kind = 0; kind < KIND_ABSENT; kind++) {
-		if (map->total[kind])
-			printf(" %s%s %" PRIu64 "%s", term_style(map->term, kinds[kind].style),
-			       kinds[kind].name, map->total[kind],
-			       term_style(map->term, TERM_PLAIN));
+		char text[48];
+		int length = snprintf(text, sizeof(text), " %s %" PRIu64, kinds[kind].name,
+				      map->total[kind]);
+
+		if (!map->total[kind])
+			continue;
+		if (column + length > (int)map->term->width)
+			column = printf("\n ") - 1;
+		column += length;
+		printf("%s%s%s", term_style(map->term, kinds[kind].style), text,
+		       term_style(map->term, TERM_PLAIN));
 	}
 	putchar('\n');
 }

@@ -91,10 +91,18 @@ class Map(ProgramTest):
         self.assertNotIn("\033", self.good("show", "map", TINY, env=env))
 
     def test_large_machines_fit(self):
-        text = self.good("show", "map", SERVER, env={"COLUMNS": "100"})
-        self.assertLess(len(text.splitlines()), 70)
-        self.assertTrue(all(len(line) <= 100 for line in text.splitlines() if not line.startswith("Node")))
-        self.assertIn("pageblocks (", text)
+        for columns in (70, 80, 100):
+            text = self.good("show", "map", SERVER, env={"COLUMNS": str(columns)})
+            self.assertLess(len(text.splitlines()), 80)
+            self.assertLessEqual(max(map(len, text.splitlines())), columns)
+            self.assertIn("pageblocks (", text)
+
+    def test_what_a_zone_holds_is_told_in_as_many_lines_as_it_takes(self):
+        text = self.good("show", "map", TINY, "--alloc", "0:1:unmovable", "--alloc", "0:1:movable", "--alloc", "0:1:reclaimable", env={"COLUMNS": "70"})
+        lines = text.splitlines()
+        self.assertRegex(lines[0], r"^Node 0, zone Normal: \d+ of \d+ pages free; Unmovable \d+ Movable \d+$")
+        self.assertRegex(lines[1], r"^  Reclaimable \d+$")
+        self.assertLessEqual(max(map(len, lines)), 70)
 
     def test_blocks_per_char(self):
         text = self.good("show", "map", TINY, "--blocks-per-char", "4")
