@@ -276,6 +276,7 @@ static int run(struct cli *cli)
 		return code;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
 	return record_all(cli, &record);
 }
 

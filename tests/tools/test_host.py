@@ -4,6 +4,7 @@
 
 import json
 import os
+import pathlib
 import re
 import resource
 import shutil
@@ -201,6 +202,52 @@ class Recording(HostTest):
         self.record("--", "no-such-command-anywhere")
         self.record("--force", "--seconds", "0.5", "--", "sleep", "5")  # outlives the recording
         self.assertEqual(self.instances() - before, set())
+
+    def recording(self, *args):
+        """A recorder under way, and its instance."""
+        child = subprocess.Popen([QUIRE, "record", "--quiet", "-o", self.path, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        instance = TRACEFS.parents[1] / "instances" / f"quire.{child.pid}"
+        self.assertTrue(self.until(lambda: (instance / "tracing_on").exists() and (instance / "tracing_on").read_text() == "1\n"))
+        return child, instance
+
+    def until(self, true, seconds=20):
+        end = time.monotonic() + seconds
+        while not true() and time.monotonic() < end:
+            time.sleep(0.02)
+        return true()
+
+    @needs_recorder
+    def test_killed_recorder_traces_no_more(self):
+        for args in (("--seconds", "60"), ("--", "sleep", "60")):
+            child, instance = self.recording(*args)
+            child.kill()
+            self.assertEqual(child.wait(), -signal.SIGKILL)
+            self.assertTrue(self.until(lambda: not instance.exists()), args)
+        self.assertEqual(self.left(), [])
+
+    @needs_recorder
+    def test_next_recorder_removes_what_all_killed_ones_left(self):
+        child, instance = self.recording("--seconds", "60")
+        for pid in pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+        child.kill()
+        child.wait()
+        time.sleep(0.5)
+        self.assertTrue(instance.exists())  # nobody was there to remove it
+        self.assertEqual(self.record("--seconds", "0.2").returncode, 0)
+        self.assertFalse(instance.exists())
+
+    @needs_recorder
+    def test_recorders_leave_each_other_alone(self):
+        child, instance = self.recording("--seconds", "4")
+        other = self.directory / "other.qtrace"
+        self.good("record", "--quiet", "-o", other, "--seconds", "0.5")
+        self.assertTrue(instance.exists())
+        self.assertEqual(child.wait(60), 0)
+        self.assertGreater(self.info()["events"], self.info(other)["events"])
+        self.assertFalse(instance.exists())
 
     def test_without_permission(self):
         command = as_nobody(self.directory)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "instance.h"
 #include "record.h"
 #include "tep_events.h"
 #include <kbuffer.h>
@@ -34,13 +35,13 @@ struct cpu_spool {
 };
 
 struct recorder {
-	struct tracefs_instance *instance;
+	struct instance owned;
+	struct tracefs_instance *instance; /* its tracefs side */
 	struct tep_handle *tep;
 	struct tep_events events;
 	struct cpu_spool *cpus;
 	int nr_cpus;
 	int subbuf_size;
-	char name[32];
 	bool on;
 };
 
@@ -70,12 +71,12 @@ static int find_tracefs(char why[256])
 
 static int open_instance(struct recorder *r, char why[256])
 {
-	snprintf(r->name, sizeof(r->name), "quire.%d", (int)getpid());
-	r->instance = tracefs_instance_create(r->name);
-	if (!r->instance)
-		return fails(why, errno ? -errno : -EACCES, "a trace instance cannot be made",
+	int error = instance_open(&r->owned);
+
+	if (error)
+		return fails(why, error, "a trace instance cannot be made",
 			     "run as root, or give this user write access to tracefs");
-	tracefs_trace_off(r->instance);
+	r->instance = r->owned.of;
 	return 0;
 }
 
@@ -189,22 +190,6 @@ int recorder_open(struct recorder **recorder, const struct record_options *optio
 	return 0;
 }
 
-/*
- * The kernel refuses while anybody still reads it, and may be a moment late in noticing that nobody
- * does.  Whatever comes: nothing is traced any more.
- */
-static void instance_remove(struct recorder *r)
-{
-	const struct timespec pause = {.tv_nsec = 10000000};
-
-	tracefs_trace_off(r->instance);
-	for (unsigned turn = 0; turn < 200; turn++) {
-		if (tracefs_instance_destroy(r->instance) == 0 || errno != EBUSY)
-			return;
-		nanosleep(&pause, NULL);
-	}
-}
-
 void recorder_close(struct recorder *r)
 {
 	for (int i = 0; r->cpus && i < r->nr_cpus; i++) {
@@ -222,10 +207,7 @@ void recorder_close(struct recorder *r)
 	free(r->cpus);
 	if (r->tep)
 		tep_free(r->tep);
-	if (r->instance) {
-		instance_remove(r);
-		tracefs_instance_free(r->instance);
-	}
+	instance_close(&r->owned);
 	free(r);
 }
 

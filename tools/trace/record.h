@@ -4,8 +4,7 @@
  *
  * The recorder has a trace instance of its own, so it disturbs no other. While it runs, filled
  * buffers are spliced into a nameless file for each CPU, which costs almost nothing; only
- * afterwards
- * are they decoded, merged by time and written as a .qtrace.
+ * afterwards are they decoded, merged by time and written as a .qtrace.
  *
  *	open  ->  start  ->  poll, poll, ...  ->  stop  ->  merge  ->  close
  */
@@ -35,8 +34,7 @@ void recorder_close(struct recorder *r);
 
 /*
  * Save the machine's state under @when: its /proc files, all of kpageflags; with QTRACE_META: what
- * does
- * not change (sysctls, uname, CPUs).  What cannot be read is left out and counted in *missing,
+ * does not change (sysctls, uname, CPUs).  What cannot be read is left out and counted in *missing,
  * the first one named.
  */
 int record_state(struct qtrace_writer *w, enum qtrace_when when, unsigned *missing,
