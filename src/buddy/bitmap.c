@@ -47,7 +47,8 @@
  *	B8	nr_free of a pageblock is the number of its free frames; it is used, part or whole
  *		by that.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
- *		and of a count that is at most nr_free.
+ *		and of a count that is at most nr_free; fullest[] says which bin of each row is the
+ *		lowest that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
  *	B11	A wholly free block is on its class's and order's list.  Two that are buddies of one

@@ -57,10 +57,11 @@ struct bitmap_block {
 #define NR_PART_ORDERS QR_PAGEBLOCK_ORDER /* a part is at most half */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 
+_Static_assert(QR_PAGEBLOCK_NR_PAGES <= UINT16_MAX + 1u, "a bin's number fits fullest[]");
+
 /* Pageblocks of one type and one largest order, by number of free pages. */
 struct bitmap_row {
 	uint64_t filled[LINE_WORDS]; /* bit n: bin n is not empty */
-	uint32_t nr; /* pageblocks in all bins */
 	uint32_t bin[QR_PAGEBLOCK_NR_PAGES]; /* 1 + the first pageblock; 0: empty */
 };
 
@@ -72,6 +73,8 @@ struct bitmap_stripe {
 	/* Read by CPUs that look for a stripe to take from. */
 	_Alignas(64) _Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: has largest blocks of k */
 	_Atomic uint64_t part_pages[QR_MIGRATE_TYPES]; /* free pages in parts of a type */
+	/* of each row: the lowest bin that is not empty, where its fullest part is; 0: none is */
+	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
 	struct qr_list whole[NR_CLASSES][NR_WHOLE_ORDERS];
@@ -197,6 +200,9 @@ void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order
 /* A stripe's fullest part of a type that has a free block of @order or more, or QR_LIST_NONE. */
 uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 			   enum qr_migratetype type, unsigned order);
+/* Without a lock: at least so many free pages it has; QR_PAGEBLOCK_NR_PAGES: there is none. */
+unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type,
+				 unsigned order);
 /* The same, among those whose largest free block has exactly this order. */
 uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 				 enum qr_migratetype type, unsigned order);
@@ -233,8 +239,12 @@ struct bitmap_taking {
 	uint32_t *frames;
 };
 
-/* From one stripe, locked: from its parts, the fullest first; and from its whole blocks. */
-void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe);
+/*
+ * From one stripe, locked: from its parts, the fullest first, as long as they have no more than
+ * @most free pages; and from its whole blocks.
+ */
+void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe,
+			   unsigned most);
 void qr__bitmap_take_whole(struct bitmap_taking *taking, struct bitmap_stripe *stripe);
 unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 			 unsigned nr, qr_pfn_t *pfns);

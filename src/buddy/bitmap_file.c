@@ -3,8 +3,9 @@
  * buddy/bitmap_file.c - where partly free pageblocks are filed, and which one serves next
  *
  * For each type, and for each order that a pageblock's largest free block can have, there is a row
- * of bins by the exact number of free pages, and a bitmap of the bins that are not empty.  The
- * fullest pageblock that serves a request of order k is the lowest bin of the rows k and up.
+ * of bins by the exact number of free pages, a bitmap of the bins that are not empty, and the
+ * lowest of them, which CPUs read without a lock to choose between stripes.  The fullest pageblock
+ * that serves a request of order k is in the lowest bin of the rows k and up.
  *
  * A free page that does not change the largest order leaves its pageblock where it is filed: the
  * bin may then be lower than the count (B9).  Only when such a pageblock comes up to be chosen
@@ -21,11 +22,30 @@ static struct bitmap_row *row_of(struct bitmap_buddy *buddy, uint32_t i)
 	return &bitmap_stripe(buddy, i)->rows[block->type][block->order];
 }
 
+/* The number of its row's lowest bin that is not empty; 0: all are. */
+static _Atomic uint16_t *fullest_of(struct bitmap_buddy *buddy, uint32_t i)
+{
+	const struct bitmap_block *block = &buddy->blocks[i];
+
+	return &bitmap_stripe(buddy, i)->fullest[block->type][block->order];
+}
+
+static unsigned fullest_read(const _Atomic uint16_t *fullest)
+{
+	return atomic_load_explicit(fullest, memory_order_relaxed);
+}
+
+static void fullest_set(_Atomic uint16_t *fullest, unsigned bin)
+{
+	atomic_store_explicit(fullest, (uint16_t)bin, memory_order_relaxed);
+}
+
 /* Bins --------------------------------------------------------------------------------------- */
 
 static void bin_push(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint16_t *fullest = fullest_of(buddy, i);
 	uint32_t *bin = &row->bin[block->bin];
 
 	block->link.prev = QR_LIST_NONE;
@@ -35,11 +55,24 @@ static void bin_push(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_
 	else
 		row->filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
 	*bin = i + 1;
+	if (fullest_read(fullest) - 1u >= block->bin) /* or there was none */
+		fullest_set(fullest, block->bin);
+}
+
+/* The lowest bin from @bin on that is not empty; 0: all are. */
+static unsigned bin_next(const struct bitmap_row *row, unsigned bin)
+{
+	for (unsigned w = bin / 64; w < LINE_WORDS; w++) {
+		if (row->filled[w])
+			return w * 64 + qr__ctz64(row->filled[w]);
+	}
+	return 0;
 }
 
 static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint16_t *fullest = fullest_of(buddy, i);
 
 	if (block->link.next != QR_LIST_NONE)
 		buddy->blocks[block->link.next].link.prev = block->link.prev;
@@ -48,45 +81,43 @@ static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint3
 		return;
 	}
 	row->bin[block->bin] = block->link.next + 1;
-	if (!row->bin[block->bin])
-		row->filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+	if (row->bin[block->bin])
+		return;
+	row->filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+	if (fullest_read(fullest) == block->bin) /* all before it are empty */
+		fullest_set(fullest, bin_next(row, block->bin));
 }
 
-static void row_count(struct bitmap_stripe *stripe, struct bitmap_row *row,
-		      const struct bitmap_block *block, int change)
+static void order_note(struct bitmap_buddy *buddy, uint32_t i)
 {
-	uint32_t orders = atomic_load_explicit(&stripe->orders[block->type], memory_order_relaxed);
+	const struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint32_t *orders = &bitmap_stripe(buddy, i)->orders[block->type];
+	uint32_t now = atomic_load_explicit(orders, memory_order_relaxed);
 	uint32_t bit = UINT32_C(1) << block->order;
 
-	row->nr += (uint32_t)change;
-	orders = row->nr ? orders | bit : orders & ~bit;
-	atomic_store_explicit(&stripe->orders[block->type], orders, memory_order_relaxed);
+	now = fullest_read(fullest_of(buddy, i)) ? now | bit : now & ~bit;
+	atomic_store_explicit(orders, now, memory_order_relaxed);
 }
 
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
 {
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	struct bitmap_block *block = &buddy->blocks[i];
-	struct bitmap_row *row;
 
 	block->state = BLOCK_PART;
 	block->type = (uint8_t)type;
 	block->bin = block->nr_free;
-	row = row_of(buddy, i);
-	bin_push(buddy, row, i);
-	row_count(stripe, row, block, 1);
-	qr__bump(&stripe->part_pages[type], block->nr_free);
+	bin_push(buddy, row_of(buddy, i), i);
+	order_note(buddy, i);
+	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
 }
 
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 {
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	struct bitmap_block *block = &buddy->blocks[i];
-	struct bitmap_row *row = row_of(buddy, i);
 
-	bin_remove(buddy, row, i);
-	row_count(stripe, row, block, -1);
-	qr__bump(&stripe->part_pages[block->type], -(uint64_t)block->nr_free);
+	bin_remove(buddy, row_of(buddy, i), i);
+	order_note(buddy, i);
+	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->state = BLOCK_USED;
 }
 
@@ -127,14 +158,18 @@ void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migra
 
 /* Choice ------------------------------------------------------------------------------------- */
 
-/* The lowest filled bin; QR_PAGEBLOCK_NR_PAGES: all are empty. */
-static unsigned lowest_bin(const struct bitmap_row *row)
+unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type,
+				 unsigned order)
 {
-	for (unsigned w = 0; row->nr && w < LINE_WORDS; w++) {
-		if (row->filled[w])
-			return w * 64 + qr__ctz64(row->filled[w]);
+	unsigned fullest = QR_PAGEBLOCK_NR_PAGES;
+
+	for (unsigned k = order; k < NR_PART_ORDERS; k++) {
+		unsigned here = fullest_read(&stripe->fullest[type][k]);
+
+		if (here && here < fullest)
+			fullest = here;
 	}
-	return QR_PAGEBLOCK_NR_PAGES;
+	return fullest;
 }
 
 uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
@@ -143,7 +178,7 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 	struct bitmap_row *row = &stripe->rows[type][order];
 	unsigned bin;
 
-	while ((bin = lowest_bin(row)) < QR_PAGEBLOCK_NR_PAGES) {
+	while ((bin = fullest_read(&stripe->fullest[type][order])) != 0) {
 		uint32_t i = row->bin[bin] - 1;
 		struct bitmap_block *block = &buddy->blocks[i];
 
@@ -169,7 +204,7 @@ uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *str
 
 		/* even as a lower bound it is no fuller than what we have */
 		if (best != QR_LIST_NONE &&
-		    lowest_bin(&stripe->rows[type][k]) >= buddy->blocks[best].nr_free)
+		    fullest_read(&stripe->fullest[type][k]) >= buddy->blocks[best].nr_free)
 			continue;
 		i = qr__bitmap_choose_exact(buddy, stripe, type, k);
 		if (best == QR_LIST_NONE || buddy->blocks[i].nr_free < buddy->blocks[best].nr_free)

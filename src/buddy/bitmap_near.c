@@ -12,9 +12,10 @@
  * rule, by what can be read without a lock:
  *
  *	1. home has a part that serves		take from home's parts
- *	2. another stripe's parts hold much	take from the richest one's (EXCESS): memory that is
- *						in pieces is used up before a pageblock is broken,
- *						or it would not heal
+ *	2. other stripes' parts hold much	take from the fullest of them (EXCESS), as long as
+ *						it is the fullest (SLACK): memory that is in pieces
+ *						is used up before a pageblock is broken, and where
+ *						it is in the fewest pieces, or it would not heal
  *	3. home has a whole pageblock		break it
  *	4. any other stripe has anything	take that, nearest first
  *
@@ -32,8 +33,13 @@
  */
 #include "bitmap.h"
 
-/* So many pages in another stripe's parts are worth taking its lock for. */
-#define EXCESS (4 * QR_PAGEBLOCK_NR_PAGES)
+/*
+ * So many pages in another stripe's parts are worth taking its lock for: more than there are in a
+ * pageblock that its CPU has just broken.
+ */
+#define EXCESS (2 * QR_PAGEBLOCK_NR_PAGES)
+/* So many free pages more or less do not make a part worth another lock. */
+#define SLACK (QR_PAGEBLOCK_NR_PAGES / 8)
 
 /* Which stripe ----------------------------------------------------------------------------- */
 
@@ -66,24 +72,58 @@ static bool has_whole_racy(const struct bitmap_stripe *stripe, unsigned order,
 	return orders_racy(stripe, class_type) >> qr__max(order, QR_PAGEBLOCK_ORDER) != 0;
 }
 
-/* The stripe whose parts hold most, if that is worth going there; else nr_stripes. */
-static unsigned richest_racy(const struct bitmap_buddy *buddy, unsigned order,
-			     enum qr_migratetype type)
+/* Do a stripe's parts hold so much that it is worth going there? */
+static bool worth_racy(const struct bitmap_stripe *stripe, unsigned order, enum qr_migratetype type)
 {
-	unsigned richest = buddy->nr_stripes;
-	int64_t most = EXCESS - 1;
+	/* in the middle of a drain it can be below 0 */
+	return (int64_t)qr__read(&stripe->part_pages[type]) >= (int64_t)EXCESS &&
+	       has_part_racy(stripe, order, type);
+}
+
+static bool any_worth_racy(const struct bitmap_buddy *buddy, unsigned order,
+			   enum qr_migratetype type)
+{
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		if (worth_racy(&buddy->stripes[s], order, type))
+			return true;
+	}
+	return false;
+}
+
+/* Where to take from, and how much. */
+struct pick {
+	unsigned stripe; /* nr_stripes: nothing is to be had */
+	unsigned most; /* free pages in a part that may be taken from */
+	bool whole; /* pageblocks may be broken */
+};
+
+/*
+ * Of the stripes that are worth going to the one that has the fullest part, until another one's is
+ * clearly fuller.
+ */
+static struct pick fullest_racy(const struct bitmap_buddy *buddy, unsigned order,
+				enum qr_migratetype type)
+{
+	struct pick pick = {.stripe = buddy->nr_stripes};
+	unsigned first = QR_PAGEBLOCK_NR_PAGES, second = QR_PAGEBLOCK_NR_PAGES;
 
 	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
 		const struct bitmap_stripe *stripe = &buddy->stripes[s];
-		/* in the middle of a drain it can be below 0 */
-		int64_t pages = (int64_t)qr__read(&stripe->part_pages[type]);
+		unsigned here;
 
-		if (pages > most && has_part_racy(stripe, order, type)) {
-			most = pages;
-			richest = s;
+		if (!worth_racy(stripe, order, type))
+			continue;
+		here = qr__bitmap_fullest_racy(stripe, type, order);
+		if (here < first) {
+			second = first;
+			first = here;
+			pick.stripe = s;
+		} else if (here < second) {
+			second = here;
 		}
 	}
-	return richest;
+	pick.most = second + SLACK;
+	return pick;
 }
 
 /* Home, or the nearest stripe behind it (and round) that has anything; nr_stripes: none has. */
@@ -100,38 +140,42 @@ static unsigned any_racy(const struct bitmap_buddy *buddy, unsigned home, unsign
 	return buddy->nr_stripes;
 }
 
-/* The rule above; nr_stripes: nothing is to be had.  @whole: pageblocks may be broken there. */
-static unsigned stripe_pick(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
-			    enum qr_migratetype type, bool *whole)
+/* The rule above. */
+static struct pick stripe_pick(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
+			       enum qr_migratetype type)
 {
-	unsigned richest;
+	struct pick pick = {.stripe = home, .most = QR_PAGEBLOCK_NR_PAGES, .whole = true};
 
-	*whole = true;
-	if (buddy->nr_stripes == 1 || order >= QR_PAGEBLOCK_ORDER)
-		return any_racy(buddy, home, order, type);
-	richest = richest_racy(buddy, order, type);
-	*whole = richest == buddy->nr_stripes;
-	if (has_part_racy(&buddy->stripes[home], order, type))
-		return home;
-	return *whole ? any_racy(buddy, home, order, type) : richest;
+	if (buddy->nr_stripes > 1 && order < QR_PAGEBLOCK_ORDER) {
+		if (has_part_racy(&buddy->stripes[home], order, type)) {
+			pick.whole = !any_worth_racy(buddy, order, type);
+			return pick;
+		}
+		pick = fullest_racy(buddy, order, type);
+		if (pick.stripe != buddy->nr_stripes)
+			return pick;
+	}
+	pick = (struct pick){.most = QR_PAGEBLOCK_NR_PAGES, .whole = true};
+	pick.stripe = any_racy(buddy, home, order, type);
+	return pick;
 }
 
 /* Refill ----------------------------------------------------------------------------------- */
 
-static void stripe_refill(struct bitmap_taking *taking, unsigned s, bool whole)
+static void stripe_refill(struct bitmap_taking *taking, const struct pick *pick)
 {
 	struct qr_zone *zone = taking->zone;
-	struct bitmap_stripe *stripe = &bitmap_of(zone)->stripes[s];
-	unsigned long irqs = qr__stripe_lock(zone, s);
+	struct bitmap_stripe *stripe = &bitmap_of(zone)->stripes[pick->stripe];
+	unsigned long irqs = qr__stripe_lock(zone, pick->stripe);
 	unsigned before = taking->taken;
 
 	if (taking->order < QR_PAGEBLOCK_ORDER)
-		qr__bitmap_take_parts(taking, stripe);
-	if (whole)
+		qr__bitmap_take_parts(taking, stripe, pick->most);
+	if (pick->whole)
 		qr__bitmap_take_whole(taking, stripe);
 	qr__zone_account_free(zone, -(int64_t)((uint64_t)(taking->taken - before) << taking->order),
 			      taking->type);
-	qr__stripe_unlock(zone, s, irqs);
+	qr__stripe_unlock(zone, pick->stripe, irqs);
 }
 
 unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
@@ -149,12 +193,11 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 
 	/* half of what is wanted is enough not to go to yet another stripe */
 	for (unsigned n = 0; n <= buddy->nr_stripes && taking.taken * 2 <= nr; n++) {
-		bool whole;
-		unsigned s = stripe_pick(buddy, home, order, type, &whole);
+		struct pick pick = stripe_pick(buddy, home, order, type);
 
-		if (s == buddy->nr_stripes)
+		if (pick.stripe == buddy->nr_stripes)
 			break;
-		stripe_refill(&taking, s, whole);
+		stripe_refill(&taking, &pick);
 	}
 	return taking.taken;
 }

@@ -125,14 +125,15 @@ static void part_take(struct bitmap_taking *taking, uint32_t i)
 	qr__bitmap_part_close(buddy, i, taking->type);
 }
 
-void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe)
+void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe,
+			   unsigned most)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
 
 	while (taking->taken < taking->nr) {
 		uint32_t i = qr__bitmap_choose(buddy, stripe, taking->type, taking->order);
 
-		if (i == QR_LIST_NONE)
+		if (i == QR_LIST_NONE || buddy->blocks[i].nr_free > most)
 			return;
 		part_take(taking, i);
 	}

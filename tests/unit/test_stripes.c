@@ -17,7 +17,7 @@
 #define STRIPE_PAGES (UINT64_C(1) << qr__order_for(SMALLEST))
 #define PAGES (NR_STRIPES * STRIPE_PAGES)
 /* So many pageblocks with one page in use each have enough in pieces to be worth a way. */
-#define RICH (4 * PB / (PB - 1) + 1)
+#define RICH (2 * PB / (PB - 1) + 1)
 
 static struct buddy_machine *m;
 static struct qr_zone *zone;
@@ -183,7 +183,7 @@ static void test_home_s_parts_come_first(void **state)
 }
 
 /* Even where others have much in pieces. */
-static void test_home_s_parts_come_before_the_richest_s(void **state)
+static void test_home_s_parts_come_before_others(void **state)
 {
 	unsigned whole;
 
@@ -201,18 +201,83 @@ static void test_home_s_parts_come_before_the_richest_s(void **state)
 	end();
 }
 
-static void test_the_richest_is_chosen(void **state)
+/* Leave a pageblock, whole until now, with one free block of this order. */
+static void all_but_take(qr_pfn_t start, unsigned order)
+{
+	carve(start, order);
+	for (unsigned k = order + 1; k < QR_PAGEBLOCK_ORDER; k++)
+		carve(start + qr__order_pages(k), k);
+}
+
+static uint64_t part_pages(unsigned s)
+{
+	return qr__read(&buddy()->stripes[s].part_pages[QR_MIGRATE_MOVABLE]);
+}
+
+/* Not the one whose parts hold most. */
+static void test_the_fullest_is_chosen(void **state)
 {
 	uint64_t before;
 
 	(void)state;
 	begin();
-	pieces_make(2, RICH);
-	pieces_make(5, RICH + 2);
+	pieces_make(2, RICH + 2);
+	pieces_make(5, RICH);
+	all_but_take(start_of(5), 1);
 	pieces_make(7, RICH + 1);
+	before = part_pages(5);
 	assert_int_equal(stripe_of_next(0), 5);
-	before = qr__read(&buddy()->stripes[5].part_pages[QR_MIGRATE_MOVABLE]);
-	assert_int_equal(before, (RICH + 2) * (PB - 1) - 1);
+	assert_int_equal(part_pages(5), before - 1);
+	end();
+}
+
+/* A refill goes on to the next fullest, rather than to begin with what is nearly empty. */
+static void test_no_longer_than_it_is_the_fullest(void **state)
+{
+	unsigned nr = (unsigned)qr__min(PB, 64), whole;
+	uint32_t frames[64];
+
+	(void)state;
+	begin();
+	pieces_make(2, RICH);
+	all_but_take(start_of(2), 1);
+	pieces_make(5, RICH);
+	all_but_take(start_of(5), 0);
+	whole = nr_whole(2);
+	assert_int_equal(refill(0, 0, nr, frames), nr);
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(qr__zone_stripe(zone, frames[i]), i ? 2 : 5);
+	assert_int_equal(frames[1] - start_of(2), 2);
+	assert_int_equal(nr_whole(2), whole);
+	end();
+}
+
+/* Parts that are filed as fuller than they are by now do not keep a CPU from what it wants. */
+static void test_what_seemed_fuller_is_looked_at_again(void **state)
+{
+	uint32_t frames[2];
+
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER < 8)
+		skip(); /* the slack is too small */
+	begin();
+	pieces_make(2, RICH);
+	all_but_take(start_of(2), 5);
+	pieces_make(5, RICH);
+	for (unsigned at = 0; at < PB; at++)
+		carve(start_of(5) + at, 0);
+	/* every other page comes back: its largest block stays what it was with the first */
+	for (unsigned at = 0; at < PB; at += 2) {
+		uint32_t frame = (uint32_t)(start_of(5) + at);
+
+		zone->ops->drain(zone, 0, &frame, 1);
+	}
+	assert_int_equal(qr__bitmap_fullest_racy(&buddy()->stripes[5], QR_MIGRATE_MOVABLE, 0), 1);
+	assert_int_equal(refill(0, 0, 2, frames), 2);
+	assert_int_equal(qr__zone_stripe(zone, frames[0]), 2);
+	assert_int_equal(qr__zone_stripe(zone, frames[1]), 2);
+	assert_int_equal(qr__bitmap_fullest_racy(&buddy()->stripes[5], QR_MIGRATE_MOVABLE, 0),
+			 PB / 2);
 	end();
 }
 
@@ -222,7 +287,7 @@ static void test_little_elsewhere_is_left_there(void **state)
 	(void)state;
 	begin();
 	pieces_make(5, RICH - 1);
-	assert_true(qr__read(&buddy()->stripes[5].part_pages[QR_MIGRATE_MOVABLE]) < 4 * PB);
+	assert_true(qr__read(&buddy()->stripes[5].part_pages[QR_MIGRATE_MOVABLE]) < 2 * PB);
 	assert_int_equal(stripe_of_next(0), 0);
 	assert_int_equal(nr_whole(0), STRIPE_PAGES / PB - 1);
 	end();
@@ -463,13 +528,25 @@ static void test_a_part_in_another_s_bin(void **state)
 	begin();
 	pieces_make(3, 1);
 	other = &buddy()->stripes[4];
-	for (unsigned k = 0; k < NR_PART_ORDERS; k++)
+	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
 		other->rows[QR_MIGRATE_MOVABLE][k] =
 			buddy()->stripes[3].rows[QR_MIGRATE_MOVABLE][k];
+		atomic_store(&other->fullest[QR_MIGRATE_MOVABLE][k],
+			     atomic_load(&buddy()->stripes[3].fullest[QR_MIGRATE_MOVABLE][k]));
+	}
 	atomic_store(&other->orders[QR_MIGRATE_MOVABLE],
 		     atomic_load(&buddy()->stripes[3].orders[QR_MIGRATE_MOVABLE]));
 	qr__bump(&other->part_pages[QR_MIGRATE_MOVABLE], PB - 1);
 	assert_broken(13, "B13: stripe 4, bin ");
+}
+
+static void test_a_fullest_part_that_is_not(void **state)
+{
+	(void)state;
+	begin();
+	pieces_make(3, 1);
+	atomic_store(&buddy()->stripes[4].fullest[QR_MIGRATE_MOVABLE][0], 1);
+	assert_broken(9, "B9: stripe 4 has its fullest part of type ");
 }
 
 static void test_pages_in_parts_miscounted(void **state)
@@ -522,8 +599,10 @@ int main(void)
 		cmocka_unit_test(test_there_are_no_more_stripes_than_locks),
 		cmocka_unit_test(test_homes_are_spread),
 		cmocka_unit_test(test_home_s_parts_come_first),
-		cmocka_unit_test(test_home_s_parts_come_before_the_richest_s),
-		cmocka_unit_test(test_the_richest_is_chosen),
+		cmocka_unit_test(test_home_s_parts_come_before_others),
+		cmocka_unit_test(test_the_fullest_is_chosen),
+		cmocka_unit_test(test_no_longer_than_it_is_the_fullest),
+		cmocka_unit_test(test_what_seemed_fuller_is_looked_at_again),
 		cmocka_unit_test(test_little_elsewhere_is_left_there),
 		cmocka_unit_test(test_pieces_that_do_not_serve),
 		cmocka_unit_test(test_without_a_home_the_nearest_behind_it),
@@ -535,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_walks_go_over_all_stripes),
 		cmocka_unit_test(test_walks_over_parts),
 		cmocka_unit_test(test_a_part_in_another_s_bin),
+		cmocka_unit_test(test_a_fullest_part_that_is_not),
 		cmocka_unit_test(test_pages_in_parts_miscounted),
 		cmocka_unit_test(test_a_whole_block_on_another_s_list),
 		cmocka_unit_test(test_a_whole_block_on_no_list),
