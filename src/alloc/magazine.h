@@ -21,7 +21,7 @@
  *
  * All orders up to the pageblock's have magazines, not only those that Linux caches: the engine's
  * price for a single block is a lock and a look at a line, many times what the block costs in a
- * batch.  The higher the order the fewer blocks are kept, see QR_MAGAZINE_ROOM().
+ * batch.  See QR_MAGAZINE_ROOM().
  *
  * How much
  * --------
@@ -48,10 +48,13 @@ struct qr_per_cpu_pages;
 
 #define QR_MAGAZINE_ORDERS (QR_PAGEBLOCK_ORDER + 1)
 
-/* Room for so many blocks; the higher the order, the fewer, but enough to share a lock. */
-#define QR_MAGAZINE_ROOM(order) ((order) == 0 ? 128u : (order) < 3 ? 64u : (order) == 3 ? 32u : 16u)
+/*
+ * Room for so many blocks.  From order 3 on they fill whole pageblocks, so what is fetched leaves
+ * nothing of its pageblocks behind, and what goes back together makes them whole again.
+ */
+#define QR_MAGAZINE_ROOM(order) ((order) ? 64u : 128u)
 /* Where the magazine of an order ends, behind those of all smaller ones. */
-#define QR_MAGAZINE_END(order) ((order) < 3 ? 128u + 64u * (order) : 240u + 16u * (order))
+#define QR_MAGAZINE_END(order) (128u + 64u * (order))
 /*
  * The other side has eight times the room for single pages.  They come back in any order, and a
  * drain takes a lock for each stripe that they lie in: the more of them there are, the less each

@@ -24,13 +24,12 @@
  * To change a pageblock's type, or to isolate it, is to file it elsewhere: no page of it is
  * touched.
  *
- * What the list engine does and this one does not: order within a list (hot, cold) has no meaning
- * below pageblock order, and there are no guard pages, which would have to be neither free nor in
- * use.
+ * What the list engine does and this one does not: there is no order within a list (hot, cold), and
+ * there are no guard pages, which would have to be neither free nor in use.
  *
  * Stripes
  * -------
- * A large zone is divided into stripes of equal size, each with its own lock, bins, lists and
+ * A large zone is divided into stripes of equal size, each with its own lock, bins, sets and
  * counts, so that CPUs which fill and empty their caches do not wait for one another.  What a
  * stripe is, which one a CPU prefers and when it moves on is told in bitmap_near.c, which has the
  * only operations that take one stripe's lock alone.  All others are called with the whole zone
@@ -51,13 +50,14 @@
  *		lowest that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
- *	B11	A wholly free block is on its class's and order's list.  Two that are buddies of one
- *		class are joined, but for a change of type since the last of them was given.
+ *	B11	A wholly free block is in the set of its class and order, and nothing else is.  Two
+ *		that are buddies of one class are joined, but for a change of type since the last of
+ *		them was given.
  *	B12	The counts of blocks by type and order say what there is, but for parts that are
  *		marked as stale; a bit of orders[] is set if and only if there is such a largest
  *		block; and the zone's counts of free pages say what the pageblocks' do.  Wholly free
  *		plain pageblocks count as MOVABLE, whatever their record says.
- *	B13	A stripe's bins and lists hold its own pageblocks only, and part_pages[] is the sum
+ *	B13	A stripe's bins hold its own pageblocks only, and part_pages[] is the sum
  *		of what is free in its parts.
  *
  * Cost
@@ -95,7 +95,7 @@ static void small_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 
 	if (bitmap_is_whole(block)) {
 		type = bitmap_class_type(bitmap_class_of(type_at(zone, i)));
-		qr__bitmap_whole_isolate(zone, i);
+		qr__bitmap_whole_isolate(buddy, i);
 		bitmap_line_set(buddy, i, true);
 	} else {
 		qr__bitmap_part_open(buddy, i);
@@ -118,7 +118,7 @@ static void large_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 	for (uint32_t i = first; i < first + nr; i++) {
 		enum qr_migratetype type = type_at(zone, i);
 
-		qr__bitmap_whole_isolate(zone, i);
+		qr__bitmap_whole_isolate(buddy, i);
 		buddy->blocks[i].nr_free = 0;
 		qr__zone_account_free(zone, -(int64_t)QR_PAGEBLOCK_NR_PAGES, type);
 	}
@@ -177,14 +177,12 @@ static bool bitmap_carve(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 /* Giving back ------------------------------------------------------------------------------ */
 
 /* All of a pageblock is free now: it leaves the parts and becomes a buddy. */
-static unsigned become_whole(struct qr_zone *zone, uint32_t i, enum qr_migratetype type, bool cold)
+static unsigned become_whole(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
 {
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-
 	qr__bitmap_part_open(buddy, i);
 	bitmap_line_set(buddy, i, false);
 	buddy->blocks[i].nr_free = QR_PAGEBLOCK_NR_PAGES;
-	return qr__bitmap_whole_insert(zone, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type), cold);
+	return qr__bitmap_whole_insert(buddy, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type));
 }
 
 /*
@@ -217,18 +215,18 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 }
 
 static unsigned large_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-			   enum qr_migratetype type, bool cold)
+			   enum qr_migratetype type)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i = bitmap_index(buddy, pfn);
 
 	for (uint32_t k = 0; k < 1u << (order - QR_PAGEBLOCK_ORDER); k++)
 		buddy->blocks[i + k].nr_free = QR_PAGEBLOCK_NR_PAGES;
-	return qr__bitmap_whole_insert(zone, i, order, bitmap_class_of(type), cold);
+	return qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(type));
 }
 
 unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-				   enum qr_migratetype type, bool cold)
+				   enum qr_migratetype type)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i = bitmap_index(buddy, pfn);
@@ -239,9 +237,9 @@ unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned 
 			   line_none(&buddy->lines[i], bitmap_offset(pfn), order)),
 		  "B7: block of order %u at %#llx is free already", order, ull(pfn));
 	if (order >= QR_PAGEBLOCK_ORDER)
-		return large_give(zone, pfn, order, type, cold);
+		return large_give(zone, pfn, order, type);
 	if (buddy->blocks[i].nr_free + (1u << order) == QR_PAGEBLOCK_NR_PAGES)
-		return become_whole(zone, i, type, cold);
+		return become_whole(buddy, i, type);
 	return part_give(zone, pfn, order, type);
 }
 
@@ -252,7 +250,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (end != QR_END_FRESH)
 		qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
-	return qr__bitmap_give_uncounted(zone, pfn, order, type, end != QR_END_AUTO);
+	return qr__bitmap_give_uncounted(zone, pfn, order, type);
 }
 
 /* Looking ---------------------------------------------------------------------------------- */
@@ -288,16 +286,15 @@ static uint64_t bitmap_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
 /* Changing types --------------------------------------------------------------------------- */
 
 /* A whole block leaves one class for another; within a class nothing is to be done. */
-static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype from,
+static void whole_reclass(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype from,
 			  enum qr_migratetype to)
 {
-	struct bitmap_buddy *buddy = bitmap_of(zone);
 	unsigned order = buddy->blocks[i].order;
 
 	if (bitmap_class_of(from) == bitmap_class_of(to))
 		return;
 	qr__bitmap_whole_remove(buddy, i);
-	qr__bitmap_whole_insert(zone, i, order, bitmap_class_of(to), true);
+	qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(to));
 }
 
 /* Does a wholly free block begin or end outside [start_pfn, end_pfn), and lie inside as well? */
@@ -334,7 +331,7 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 		qr__zone_account_free(zone, -(int64_t)block->nr_free, from);
 		qr__zone_account_free(zone, block->nr_free, to);
 		if (block->state == BLOCK_WHOLE)
-			whole_reclass(zone, i, from, to);
+			whole_reclass(buddy, i, from, to);
 		if (bitmap_is_whole(block))
 			continue; /* the head has taken the others along */
 		qr__bitmap_part_open(buddy, i);
@@ -368,17 +365,37 @@ static unsigned stripes_for(uint64_t nr_blocks, unsigned shift)
 	return nr_blocks ? (unsigned)((nr_blocks - 1) >> shift) + 1 : 0;
 }
 
+/* How many words a set of whole blocks has: a bit for each pageblock of a stripe; and above. */
+static uint32_t set_words(unsigned shift)
+{
+	return (uint32_t)QR_BITMAP_WORDS(UINT64_C(1) << shift);
+}
+
+static uint32_t set_stride(unsigned shift)
+{
+	return set_words(shift) + (uint32_t)QR_BITMAP_WORDS(set_words(shift));
+}
+
+/* All sets of a stripe; no two stripes share a cache line. */
+static size_t sets_size(unsigned shift)
+{
+	return qr__align_up(NR_CLASSES * NR_WHOLE_ORDERS * sizeof(uint64_t) * set_stride(shift),
+			    64);
+}
+
 /* Where the arrays lie behind the struct; everything begins on a cache line of its own. */
 struct rooms {
-	size_t stripes, lines, blocks, stale, all;
+	size_t stripes, sets, lines, blocks, stale, all;
 };
 
-static struct rooms rooms_of(uint64_t nr_blocks, unsigned nr_stripes)
+static struct rooms rooms_of(uint64_t nr_blocks, unsigned shift)
 {
+	unsigned nr_stripes = stripes_for(nr_blocks, shift);
 	struct rooms r;
 
 	r.stripes = qr__align_up(sizeof(struct bitmap_buddy), 64);
-	r.lines = r.stripes + nr_stripes * sizeof(struct bitmap_stripe);
+	r.sets = r.stripes + nr_stripes * sizeof(struct bitmap_stripe);
+	r.lines = r.sets + nr_stripes * sets_size(shift);
 	r.blocks = r.lines + qr__align_up(nr_blocks * sizeof(struct line), 64);
 	r.stale = r.blocks + qr__align_up(nr_blocks * sizeof(struct bitmap_block), 64);
 	r.all = r.stale + QR_BITMAP_WORDS(nr_blocks) * sizeof(uint64_t);
@@ -393,19 +410,14 @@ static size_t bitmap_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr
 		return rooms_of(0, 0).all;
 	span_round(&start_pfn, &end_pfn);
 	nr_blocks = (end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER;
-	return rooms_of(nr_blocks,
-			stripes_for(nr_blocks, stripe_shift(end_pfn - start_pfn, nr_cpus)))
-		.all;
+	return rooms_of(nr_blocks, stripe_shift(end_pfn - start_pfn, nr_cpus)).all;
 }
 
-static void stripes_init(struct bitmap_buddy *buddy)
+static void stripes_init(struct bitmap_buddy *buddy, char *sets)
 {
-	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
-		for (unsigned class = 0; class < NR_CLASSES; class ++) {
-			for (unsigned k = 0; k < NR_WHOLE_ORDERS; k++)
-				qr__list_init(&buddy->stripes[s].whole[class][k]);
-		}
-	}
+	for (unsigned s = 0; s < buddy->nr_stripes; s++)
+		buddy->stripes[s].sets =
+			(uint64_t *)(void *)(sets + s * sets_size(buddy->stripe_shift));
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
 		for (unsigned k = 0; k < NR_PART_ORDERS; k++)
 			buddy->cursor[type][k] = buddy->start_pfn;
@@ -425,12 +437,15 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->nr_blocks = (uint32_t)((end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER);
 	buddy->stripe_shift = stripe_shift(end_pfn - start_pfn, zone->frames->base.nr_cpus);
 	buddy->nr_stripes = stripes_for(buddy->nr_blocks, buddy->stripe_shift);
-	rooms = rooms_of(buddy->nr_blocks, buddy->nr_stripes);
+	buddy->row_shift = (unsigned)qr__min(buddy->stripe_shift, 6);
+	buddy->set_words = set_words(buddy->stripe_shift);
+	buddy->set_stride = set_stride(buddy->stripe_shift);
+	rooms = rooms_of(buddy->nr_blocks, buddy->stripe_shift);
 	buddy->stripes = (struct bitmap_stripe *)(void *)((char *)memory + rooms.stripes);
 	buddy->lines = (struct line *)(void *)((char *)memory + rooms.lines);
 	buddy->blocks = (struct bitmap_block *)(void *)((char *)memory + rooms.blocks);
 	buddy->stale = (_Atomic uint64_t *)(void *)((char *)memory + rooms.stale);
-	stripes_init(buddy);
+	stripes_init(buddy, (char *)memory + rooms.sets);
 	qr__zone_stripes_init(zone, start_pfn, buddy->stripe_shift + QR_PAGEBLOCK_ORDER,
 			      buddy->nr_stripes);
 }

@@ -5,7 +5,8 @@
  *	bitmap.c	theory of operation; certain blocks, giving, types, creation
  *	bitmap_line.h	arithmetic on the bits of one pageblock
  *	bitmap_take.c	blocks for whoever asks, out of parts and whole pageblocks
- *	bitmap_near.c	the hot pair: fill a CPU's cache, empty it, under one stripe's lock
+ *	bitmap_near.c	fill a CPU's cache: from which stripe, under its lock alone
+ *	bitmap_drain.c	and empty it
  *	bitmap_file.c	where partly free pageblocks are filed, and which one serves next
  *	bitmap_whole.c	wholly free pageblocks, as buddies of pageblock order and up
  *	bitmap_count.c	how many blocks of each order there are
@@ -32,13 +33,13 @@ enum bitmap_class {
 enum bitmap_state {
 	BLOCK_USED, /* nothing of it is free */
 	BLOCK_PART, /* filed by type, largest free order, and number of free pages */
-	BLOCK_WHOLE, /* first pageblock of a wholly free block */
+	BLOCK_WHOLE, /* first pageblock of a wholly free block: in its set */
 	BLOCK_INNER /* another pageblock of such a block */
 };
 
 /* A pageblock, as the engine sees it; under its stripe's lock. */
 struct bitmap_block {
-	struct qr_link link; /* PART: in its bin; WHOLE: in its list */
+	struct qr_link link; /* PART: in its bin */
 	uint32_t nr_free;
 	uint32_t bin; /* PART: the count it is filed under; at most nr_free (B9) */
 	uint8_t state; /* enum bitmap_state */
@@ -66,8 +67,8 @@ struct bitmap_row {
 };
 
 /*
- * The part of a zone that one lock guards.  All zero is a good first state, but for the few lists:
- * bins that are never used cost no memory where it is backed lazily.
+ * The part of a zone that one lock guards.  All zero is a good first state: bins that are never
+ * used cost no memory where it is backed lazily.
  */
 struct bitmap_stripe {
 	/* Read by CPUs that look for a stripe to take from. */
@@ -77,7 +78,7 @@ struct bitmap_stripe {
 	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
-	struct qr_list whole[NR_CLASSES][NR_WHOLE_ORDERS];
+	uint64_t *sets; /* c: pointer; of whole blocks, by class and order; see bitmap_whole.c */
 	struct bitmap_row rows[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 };
 
@@ -91,9 +92,12 @@ struct bitmap_buddy {
 	struct bitmap_block *blocks; /* c: pointer */
 	_Atomic uint64_t *stale; /* c: pointer; bit i: block i is a part and not counted, or was */
 	struct bitmap_stripe *stripes; /* c: pointer */
+	unsigned
+		row_shift; /* c: log2 of the pageblocks in a word of a set; 6, or fewer are there */
+	uint32_t set_words, set_stride; /* c: of a set of whole blocks; and with its second floor */
 	/* Where walks begin, under the whole zone's lock; see rotate. */
 	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS];
-	unsigned first_stripe[NR_CLASSES][NR_WHOLE_ORDERS];
+	uint32_t whole_cursor[NR_CLASSES][NR_WHOLE_ORDERS]; /* a pageblock */
 };
 
 static inline struct bitmap_buddy *bitmap_of(const struct qr_zone *zone)
@@ -159,6 +163,12 @@ static inline struct bitmap_stripe *bitmap_stripe(const struct bitmap_buddy *bud
 	return &buddy->stripes[bitmap_stripe_of(buddy, i)];
 }
 
+/* The first pageblock of those whose bits share a word of a set with pageblock i's. */
+static inline uint32_t bitmap_row_of(const struct bitmap_buddy *buddy, uint32_t i)
+{
+	return i >> buddy->row_shift << buddy->row_shift;
+}
+
 static inline bool bitmap_is_whole(const struct bitmap_block *block)
 {
 	return block->state == BLOCK_WHOLE || block->state == BLOCK_INNER;
@@ -172,9 +182,22 @@ static inline void bitmap_line_set(struct bitmap_buddy *buddy, uint32_t i, bool 
 
 /* bitmap_count.c --------------------------------------------------------------------------- */
 
-/* Blocks of pageblock order and up came (nr > 0) or went. */
-void qr__bitmap_count_whole(struct bitmap_stripe *stripe, enum qr_migratetype type, unsigned order,
-			    int64_t nr);
+/* Blocks of pageblock order or more came (@nr > 0) or went. */
+QR_INLINE void bitmap_count_whole(struct bitmap_stripe *stripe, enum qr_migratetype type,
+				  unsigned order, int nr)
+{
+	uint64_t before = qr__read(&stripe->nr[type][order]),
+		 after = before + (uint64_t)(int64_t)nr;
+
+	qr__write(&stripe->nr[type][order], after);
+	if (!before != !after)
+		atomic_store_explicit(
+			&stripe->orders[type],
+			atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) ^
+				UINT32_C(1) << order,
+			memory_order_relaxed);
+}
+
 /* A part is about to change: from now on it is not counted. */
 void qr__bitmap_uncount(struct bitmap_buddy *buddy, uint32_t i);
 /* A pageblock has become a part: it waits to be counted. */
@@ -209,22 +232,40 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 
 /* bitmap_whole.c --------------------------------------------------------------------------- */
 
-/* A wholly free block, in no list, joins what it can; returns the order it ended up with. */
-unsigned qr__bitmap_whole_insert(struct qr_zone *zone, uint32_t i, unsigned order,
-				 enum bitmap_class class, bool cold);
-/* Take a block off its list; its pageblocks become USED, all their pages still counted free. */
+/* A wholly free block, in no set, joins what it can; returns the order it ended up with. */
+unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
+				 enum bitmap_class class);
+/*
+ * The same for pageblocks @first + n, for each bit n of @row, which is not 0: all in one word of a
+ * set (bitmap_row_of()), and INNER by now.
+ */
+unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
+				     enum bitmap_class class);
+/*
+ * Take up to @nr blocks of this order, of which there is one, out of their set, all of one row.
+ * They are at @first + n for each bit n of what is returned; their states are the caller's to set.
+ */
+uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, unsigned order,
+				     enum bitmap_class class, unsigned nr, uint32_t *first);
+/* Take a block out of its set; its pageblocks become USED, all their pages still counted free. */
 enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i);
-/* Break the first 2^order frames off such a block of order @from, and list the rest. */
-void qr__bitmap_whole_rest(struct qr_zone *zone, uint32_t i, unsigned from, unsigned order,
+/* Of such a block of order @from the first @nr pageblocks (1 or more) are used: keep the rest. */
+void qr__bitmap_whole_rest(struct bitmap_buddy *buddy, uint32_t i, unsigned from, uint32_t nr,
 			   enum bitmap_class class);
-/* Take a whole block off its list and break pageblock i off it. */
-void qr__bitmap_whole_isolate(struct qr_zone *zone, uint32_t i);
-/* A stripe's first block of the smallest order that is at least @order; QR_LIST_NONE: none. */
-uint32_t qr__bitmap_whole_first(const struct bitmap_stripe *stripe, enum bitmap_class class,
+/* Take a whole block out of its set and break pageblock i off it. */
+void qr__bitmap_whole_isolate(struct bitmap_buddy *buddy, uint32_t i);
+/* The smallest order of a stripe's blocks that is at least @order; QR_NR_PAGE_ORDERS: none. */
+unsigned qr__bitmap_whole_order(const struct bitmap_stripe *stripe, enum bitmap_class class,
 				unsigned order);
+/* The stripe's first block of that order; QR_LIST_NONE: none. */
+uint32_t qr__bitmap_whole_first(const struct qr_zone *zone, unsigned s, enum bitmap_class class,
+				unsigned order);
+/* A stripe's first block of exactly this order that begins at pageblock @from or behind it. */
+uint32_t qr__bitmap_whole_next(const struct bitmap_buddy *buddy, unsigned s, unsigned order,
+			       enum bitmap_class class, uint32_t from);
 /* The head of the wholly free block that pageblock i lies in. */
 uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i);
-/* Swap blocks of the highest order about. */
+/* Blocks of the highest order are to be met in no order of address. */
 void qr__bitmap_shuffle(struct qr_zone *zone);
 
 /* bitmap_take.c ---------------------------------------------------------------------------- */
@@ -245,7 +286,7 @@ struct bitmap_taking {
  */
 void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *stripe,
 			   unsigned most);
-void qr__bitmap_take_whole(struct bitmap_taking *taking, struct bitmap_stripe *stripe);
+void qr__bitmap_take_whole(struct bitmap_taking *taking, unsigned s);
 unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 			 unsigned nr, qr_pfn_t *pfns);
 /* Set a pageblock's type for what is taken from it: what lies beneath an isolation stays. */
@@ -257,12 +298,15 @@ void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 
 /* Give a block back, its stripe locked; the caller keeps its record and the zone's account. */
 unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-				   enum qr_migratetype type, bool cold);
+				   enum qr_migratetype type);
 
 /* bitmap_near.c ---------------------------------------------------------------------------- */
 
 unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 			   enum qr_migratetype type, unsigned nr, uint32_t *frames);
+
+/* bitmap_drain.c --------------------------------------------------------------------------- */
+
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
 
 /* bitmap_walk.c ---------------------------------------------------------------------------- */

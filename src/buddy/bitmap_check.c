@@ -285,35 +285,47 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 	return 0;
 }
 
-/* B11, B13: one list of whole blocks.  Adds up its blocks. */
-static unsigned list_check(struct recount *c, unsigned s, unsigned class, unsigned order,
-			   uint64_t *listed)
+/* B11: is this pageblock, which is in a set, the head of such a block? */
+static unsigned member_check(struct recount *c, uint32_t i, unsigned class, unsigned order)
 {
-	const struct qr_list *list = &c->buddy->stripes[s].whole[class][order - QR_PAGEBLOCK_ORDER];
-	uint32_t i = list->first, prev = QR_LIST_NONE;
+	const struct bitmap_block *block = &c->buddy->blocks[i];
 
-	for (; i != QR_LIST_NONE && *listed <= c->buddy->nr_blocks; (*listed)++) {
-		const struct bitmap_block *block = &c->buddy->blocks[i];
+	if (i < c->buddy->nr_blocks && block->state == BLOCK_WHOLE && block->order == order &&
+	    block->type == bitmap_class_type((enum bitmap_class) class))
+		return 0;
+	qr__why(c->why, "B11: pageblock %#llx is in a set of whole blocks by mistake",
+		pfn_of(c, i));
+	return 11;
+}
 
-		if (i >= c->buddy->nr_blocks || bitmap_stripe_of(c->buddy, i) != s) {
-			qr__why(c->why, "B13: stripe %u lists another stripe's pageblock", s);
-			return 13;
-		}
-		if (block->state != BLOCK_WHOLE || block->order != order ||
-		    block->type != bitmap_class_type((enum bitmap_class) class) ||
-		    block->link.prev != prev) {
-			qr__why(c->why, "B11: pageblock %#llx is listed as whole by mistake",
-				pfn_of(c, i));
+/* B11: one set of whole blocks, all of it, and what its second floor says.  Adds up its blocks. */
+static unsigned set_check(struct recount *c, unsigned s, unsigned class, unsigned order,
+			  uint64_t *listed)
+{
+	const struct bitmap_buddy *buddy = c->buddy;
+	unsigned k = class * NR_WHOLE_ORDERS + order - QR_PAGEBLOCK_ORDER;
+	const uint64_t *set = buddy->stripes[s].sets + k * buddy->set_stride;
+	const uint64_t *filled = set + buddy->set_words;
+	uint32_t first = s << buddy->stripe_shift;
+
+	for (uint32_t w = 0; w < buddy->set_words; w++) {
+		if ((filled[w / 64] >> (w % 64) & 1) != (set[w] != 0)) {
+			qr__why(c->why, "B11: stripe %u is wrong about word %u of a set", s, w);
 			return 11;
 		}
-		prev = i;
-		i = block->link.next;
+		for (uint64_t word = set[w]; word; word &= word - 1, (*listed)++) {
+			unsigned broken =
+				member_check(c, first + w * 64 + qr__ctz64(word), class, order);
+
+			if (broken)
+				return broken;
+		}
 	}
 	return 0;
 }
 
-/* B11, B12, B13: a stripe's lists of one class. */
-static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint64_t *listed)
+/* B11, B12: a stripe's sets of one class. */
+static unsigned sets_check(struct recount *c, unsigned s, unsigned class, uint64_t *listed)
 {
 	enum qr_migratetype type = bitmap_class_type((enum bitmap_class) class);
 	uint32_t orders =
@@ -321,7 +333,7 @@ static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint6
 
 	for (unsigned order = QR_PAGEBLOCK_ORDER; order <= QR_MAX_PAGE_ORDER; order++) {
 		uint64_t before = *listed;
-		unsigned broken = list_check(c, s, class, order, listed);
+		unsigned broken = set_check(c, s, class, order, listed);
 
 		if (broken)
 			return broken;
@@ -336,14 +348,14 @@ static unsigned lists_check(struct recount *c, unsigned s, unsigned class, uint6
 	return 0;
 }
 
-/* B11: what is whole is listed. */
-static unsigned all_lists_check(struct recount *c)
+/* B11: what is whole is in a set. */
+static unsigned all_sets_check(struct recount *c)
 {
 	uint64_t listed = 0, whole = 0;
 
 	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
 		for (unsigned class = 0; class < NR_CLASSES; class ++) {
-			unsigned broken = lists_check(c, s, class, &listed);
+			unsigned broken = sets_check(c, s, class, &listed);
 
 			if (broken)
 				return broken;
@@ -353,7 +365,8 @@ static unsigned all_lists_check(struct recount *c)
 		whole += c->buddy->blocks[i].state == BLOCK_WHOLE;
 	if (whole == listed)
 		return 0;
-	qr__why(c->why, "B11: %llu blocks are whole, but %llu are listed", ull(whole), ull(listed));
+	qr__why(c->why, "B11: %llu blocks are whole, but %llu are in sets", ull(whole),
+		ull(listed));
 	return 11;
 }
 
@@ -393,6 +406,6 @@ unsigned qr__bitmap_check(struct qr_zone *zone, struct qr_error_text *why)
 	if (!broken)
 		broken = stripes_check(&c);
 	if (!broken)
-		broken = all_lists_check(&c);
+		broken = all_sets_check(&c);
 	return broken ? broken : counts_check(&c);
 }

@@ -21,17 +21,6 @@ static void type_count(struct bitmap_stripe *stripe, enum qr_migratetype type, u
 	qr__bump(&stripe->nr[type][order], (uint64_t)nr);
 }
 
-void qr__bitmap_count_whole(struct bitmap_stripe *stripe, enum qr_migratetype type, unsigned order,
-			    int64_t nr)
-{
-	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
-	uint32_t bit = UINT32_C(1) << order;
-
-	type_count(stripe, type, order, nr);
-	orders = qr__read(&stripe->nr[type][order]) ? orders | bit : orders & ~bit;
-	atomic_store_explicit(&stripe->orders[type], orders, memory_order_relaxed);
-}
-
 /* The blocks of a part, added to what is counted of its type, or taken from it. */
 static void part_count(struct bitmap_buddy *buddy, uint32_t i, int sign)
 {

@@ -179,6 +179,20 @@ QR_INLINE void heads_next(const struct bits *from, struct bits *to, unsigned k)
 	}
 }
 
+/* Heads of one order that fits a word, out of the word's bits. */
+QR_INLINE uint64_t word_heads(uint64_t word, unsigned order)
+{
+	for (unsigned k = 0; k < order && word; k++)
+		word &= word >> (1u << k) & line_aligned(k + 1);
+	return word;
+}
+
+/* All bits of the blocks that have these heads: each lends a bit to the head above it. */
+QR_INLINE uint64_t heads_cover(uint64_t heads, unsigned order)
+{
+	return (heads << (1u << order)) - heads;
+}
+
 QR_INLINE void heads_of(const struct bits *b, struct heads *h)
 {
 	h->of[0] = *b;
@@ -186,11 +200,37 @@ QR_INLINE void heads_of(const struct bits *b, struct heads *h)
 		heads_next(&h->of[k], &h->of[k + 1], k);
 }
 
+/* The same where some word is all set: what is smaller does not count. */
+QR_INLINE unsigned words_largest(const struct bits *b)
+{
+	struct bits now, next;
+	unsigned k = WORD_ORDER;
+
+	for (unsigned i = 0; i < LINE_WORDS; i++)
+		now.word[i] = b->word[i] == UINT64_MAX;
+	for (; k < QR_PAGEBLOCK_ORDER; k++) {
+		uint64_t any = 0;
+
+		heads_next(&now, &next, k);
+		for (unsigned i = 0; i < LINE_WORDS; i++)
+			any |= next.word[i];
+		if (!any)
+			break;
+		now = next;
+	}
+	return k;
+}
+
 /* The order of the largest free block; some bit is set. */
 QR_INLINE unsigned bits_largest(const struct bits *b)
 {
 	struct bits now = *b, next;
+	bool full = false;
 
+	for (unsigned i = 0; i < LINE_WORDS; i++)
+		full |= b->word[i] == UINT64_MAX;
+	if (full && QR_PAGEBLOCK_ORDER >= WORD_ORDER)
+		return words_largest(b);
 	for (unsigned k = 0; k < QR_PAGEBLOCK_ORDER; k++) {
 		uint64_t any = 0;
 

@@ -27,13 +27,19 @@ void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
  * The stripe is locked, which is what a pageblock's type is guarded by; operations are called
  * through pointers, which cannot tell the compiler.
  */
-void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i,
-			 enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
+QR_INLINE void type_set(struct qr_zone *zone, uint32_t i,
+			enum qr_migratetype type) QR_NO_LOCK_ANALYSIS
 {
 	qr_pfn_t pfn = bitmap_pfn(bitmap_of(zone), i);
 
-	if (qr__pageblock_type(zone->frames, pfn) != type && type != QR_MIGRATE_ISOLATE)
+	if (qr__unlikely(qr__pageblock_type(zone->frames, pfn) != type) &&
+	    type != QR_MIGRATE_ISOLATE)
 		qr__pageblock_type_set_locked(zone, pfn, type);
+}
+
+void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type)
+{
+	type_set(zone, i, type);
 }
 
 /* The frame that a pageblock begins with. */
@@ -53,20 +59,35 @@ QR_INLINE void block_emit(struct bitmap_taking *taking, uint32_t frame)
 
 /* Parts ------------------------------------------------------------------------------------ */
 
-/* Every free page of a line, as single pages. */
-static void line_take_all(struct bitmap_taking *taking, uint32_t i)
+/* Every free block of a line, larger ones in pieces.  Of an order that fits a word. */
+static void words_take_all(struct bitmap_taking *taking, uint32_t i)
 {
 	struct line *line = &bitmap_of(taking->zone)->lines[i];
 	uint32_t frame = first_frame(taking, i);
 
 	for (unsigned w = 0; w < LINE_WORDS; w++, frame += 64) {
 		uint64_t word = atomic_load_explicit(&line->word[w], memory_order_relaxed);
+		uint64_t heads = word_heads(word, taking->order);
 
-		if (!word)
+		if (!heads)
 			continue;
-		atomic_store_explicit(&line->word[w], 0, memory_order_relaxed);
-		for (; word; word &= word - 1)
-			block_emit(taking, frame + qr__ctz64(word));
+		atomic_store_explicit(&line->word[w], word & ~heads_cover(heads, taking->order),
+				      memory_order_relaxed);
+		for (; heads; heads &= heads - 1)
+			block_emit(taking, frame + qr__ctz64(heads));
+	}
+}
+
+/* The same of an order that is a word or more. */
+static void spans_take_all(struct bitmap_taking *taking, uint32_t i)
+{
+	struct line *line = &bitmap_of(taking->zone)->lines[i];
+
+	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at += 1u << taking->order) {
+		if (!line_all(line, at, taking->order))
+			continue;
+		line_fill(line, at, taking->order, false);
+		block_emit(taking, first_frame(taking, i) + at);
 	}
 }
 
@@ -117,10 +138,12 @@ static void part_take(struct bitmap_taking *taking, uint32_t i)
 	unsigned before = taking->taken;
 
 	qr__bitmap_part_open(buddy, i);
-	if (!taking->order && taking->nr - before >= block->nr_free)
-		line_take_all(taking, i);
-	else
+	if (block->nr_free >> taking->order > taking->nr - before)
 		line_take_some(taking, i);
+	else if (taking->order < WORD_ORDER)
+		words_take_all(taking, i);
+	else
+		spans_take_all(taking, i);
 	block->nr_free -= (taking->taken - before) << taking->order;
 	qr__bitmap_part_close(buddy, i, taking->type);
 }
@@ -141,58 +164,99 @@ void qr__bitmap_take_parts(struct bitmap_taking *taking, struct bitmap_stripe *s
 
 /* Whole pageblocks ------------------------------------------------------------------------- */
 
-/* The first pages of a pageblock that was whole until now, and is in no list any more. */
+/* The first pages of a pageblock that was whole until now, and is in no set any more. */
 static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
 	unsigned nr = (unsigned)qr__min(taking->nr - taking->taken,
 					QR_PAGEBLOCK_NR_PAGES >> taking->order);
+	unsigned left = QR_PAGEBLOCK_NR_PAGES - (nr << taking->order);
+	uint32_t frame = first_frame(taking, i);
 
-	qr__bitmap_type_set(taking->zone, i, taking->type);
+	type_set(taking->zone, i, taking->type);
+	for (unsigned n = 0; n < nr; n++)
+		block_emit(taking, frame + (n << taking->order));
+	buddy->blocks[i].state = BLOCK_USED;
+	buddy->blocks[i].nr_free = left;
+	if (!left)
+		return;
 	bitmap_line_set(buddy, i, true);
 	line_clear_row(&buddy->lines[i], 0, nr << taking->order);
-	for (unsigned n = 0; n < nr; n++)
-		block_emit(taking, first_frame(taking, i) + (n << taking->order));
-	buddy->blocks[i].nr_free = (uint32_t)(QR_PAGEBLOCK_NR_PAGES - (nr << taking->order));
-	qr__bitmap_part_close(buddy, i, taking->type);
+	/* the largest block of what is left ends where the pageblock does */
+	qr__bitmap_part_file(buddy, i, qr__fls64(left) - 1, taking->type);
 }
 
-/* A block of pageblock order or more, in no list any more. */
-static void large_take(struct bitmap_taking *taking, uint32_t i)
+/* A block of pageblock order or more, in no set any more. */
+QR_INLINE void large_take(struct bitmap_taking *taking, uint32_t i)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
 
 	for (uint32_t k = 0; k < 1u << (taking->order - QR_PAGEBLOCK_ORDER); k++) {
+		buddy->blocks[i + k].state = BLOCK_USED;
 		buddy->blocks[i + k].nr_free = 0;
-		qr__bitmap_type_set(taking->zone, i + k, taking->type);
+		type_set(taking->zone, i + k, taking->type);
 	}
 	block_emit(taking, first_frame(taking, i));
 }
 
-/* From whole block i: a block of at least pageblock order is broken off it. */
+/* Of @nr whole pageblocks in no set, as many as are wanted; returns how many that are. */
+QR_INLINE uint32_t pageblocks_take(struct bitmap_taking *taking, uint32_t i, uint32_t nr)
+{
+	uint32_t step = taking->order > QR_PAGEBLOCK_ORDER
+				? 1u << (taking->order - QR_PAGEBLOCK_ORDER)
+				: 1,
+		 used = 0;
+
+	for (; used < nr && taking->taken < taking->nr; used += step) {
+		if (taking->order < QR_PAGEBLOCK_ORDER)
+			fresh_take(taking, i + used);
+		else
+			large_take(taking, i + used);
+	}
+	return used;
+}
+
+/* From whole block i, of an order that will do: of its pageblocks as many as are wanted. */
 static void whole_take(struct bitmap_taking *taking, uint32_t i)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
-	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
 	unsigned from = buddy->blocks[i].order;
+	enum bitmap_class class = qr__bitmap_whole_remove(buddy, i);
+	uint32_t used = pageblocks_take(taking, i, 1u << (from - QR_PAGEBLOCK_ORDER));
 
-	qr__bitmap_whole_rest(taking->zone, i, from, order, qr__bitmap_whole_remove(buddy, i));
-	if (taking->order < QR_PAGEBLOCK_ORDER)
-		fresh_take(taking, i);
-	else
-		large_take(taking, i);
+	qr__bitmap_whole_rest(buddy, i, from, used, class);
 }
 
-void qr__bitmap_take_whole(struct bitmap_taking *taking, struct bitmap_stripe *stripe)
+/* Blocks of one order in one row, all of each; false: less than that is wanted. */
+static bool row_take(struct bitmap_taking *taking, unsigned s, unsigned order)
 {
-	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
+	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
+	unsigned wanted = (taking->nr - taking->taken) >> (order - taking->order);
+	uint32_t first;
+	uint64_t row;
+
+	if (!wanted || (order == QR_MAX_PAGE_ORDER && taking->zone->frames->shuffle))
+		return false;
+	row = qr__bitmap_whole_remove_row(buddy, s, order, bitmap_class_of(taking->type), wanted,
+					  &first);
+	for (; row; row &= row - 1)
+		pageblocks_take(taking, first + qr__ctz64(row), 1u << (order - QR_PAGEBLOCK_ORDER));
+	return true;
+}
+
+void qr__bitmap_take_whole(struct bitmap_taking *taking, unsigned s)
+{
+	const struct bitmap_stripe *stripe = &bitmap_of(taking->zone)->stripes[s];
+	enum bitmap_class class = bitmap_class_of(taking->type);
+	unsigned least = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
 
 	while (taking->taken < taking->nr) {
-		uint32_t i = qr__bitmap_whole_first(stripe, bitmap_class_of(taking->type), order);
+		unsigned order = qr__bitmap_whole_order(stripe, class, least);
 
-		if (i == QR_LIST_NONE)
+		if (order == QR_NR_PAGE_ORDERS)
 			return;
-		whole_take(taking, i);
+		if (!row_take(taking, s, order))
+			whole_take(taking, qr__bitmap_whole_first(taking->zone, s, class, order));
 	}
 }
 
@@ -223,8 +287,8 @@ static uint32_t smallest_whole(const struct bitmap_taking *taking)
 	uint32_t best = QR_LIST_NONE;
 
 	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
-		uint32_t i = qr__bitmap_whole_first(&buddy->stripes[s],
-						    bitmap_class_of(taking->type), order);
+		uint32_t i = qr__bitmap_whole_first(taking->zone, s, bitmap_class_of(taking->type),
+						    order);
 
 		if (i != QR_LIST_NONE &&
 		    (best == QR_LIST_NONE || buddy->blocks[i].order < buddy->blocks[best].order))

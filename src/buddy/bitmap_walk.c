@@ -2,9 +2,8 @@
 /*
  * buddy/bitmap_walk.c - walking over the free blocks of one order and type
  *
- * Below pageblock order there are no lists to walk, so a walk goes over the zone by address, from
- * the cursor to the end and from the start to the cursor.  To rotate is to set the cursor.  From
- * pageblock order on a walk goes over the lists, one stripe's after the other's.
+ * There are no lists to walk, so a walk goes over the zone by address, from the cursor to the end
+ * and from the start to the cursor.  To rotate is to set the cursor.
  */
 #include "bitmap.h"
 
@@ -85,21 +84,15 @@ static bool part_first(struct bitmap_buddy *buddy, unsigned order, enum qr_migra
 
 /* Whole blocks ----------------------------------------------------------------------------- */
 
-/*
- * Stripes in turn, from the one that was rotated to the front on, and round to the one before it:
- * the first block of the nth of them, or of the next that has one.
- */
-static qr_pfn_t whole_from(const struct bitmap_buddy *buddy, unsigned nth, unsigned order,
-			   enum bitmap_class class)
+/* The first block in pageblocks [from, end); QR_PFN_NONE: none. */
+static qr_pfn_t whole_scan(const struct bitmap_buddy *buddy, unsigned order,
+			   enum bitmap_class class, uint32_t from, uint32_t end)
 {
-	unsigned level = order - QR_PAGEBLOCK_ORDER;
-
-	for (; nth < buddy->nr_stripes; nth++) {
-		unsigned s = (buddy->first_stripe[class][level] + nth) % buddy->nr_stripes;
-		uint32_t i = buddy->stripes[s].whole[class][level].first;
+	for (unsigned s = bitmap_stripe_of(buddy, from); s < buddy->nr_stripes; s++) {
+		uint32_t i = qr__bitmap_whole_next(buddy, s, order, class, from);
 
 		if (i != QR_LIST_NONE)
-			return bitmap_pfn(buddy, i);
+			return i < end ? bitmap_pfn(buddy, i) : QR_PFN_NONE;
 	}
 	return QR_PFN_NONE;
 }
@@ -108,19 +101,16 @@ static qr_pfn_t whole_next(const struct bitmap_buddy *buddy, unsigned order,
 			   enum qr_migratetype type, qr_pfn_t after)
 {
 	enum bitmap_class class = bitmap_class_of(type);
-	unsigned first = buddy->first_stripe[class][order - QR_PAGEBLOCK_ORDER], s;
-	uint32_t i;
+	uint32_t cursor = buddy->whole_cursor[class][order - QR_PAGEBLOCK_ORDER];
+	uint32_t from = after == QR_PFN_NONE ? cursor : bitmap_index(buddy, after) + 1;
+	qr_pfn_t pfn;
 
 	if (bitmap_class_type(class) != type)
 		return QR_PFN_NONE;
-	if (after == QR_PFN_NONE)
-		return whole_from(buddy, 0, order, class);
-	i = buddy->blocks[bitmap_index(buddy, after)].link.next;
-	if (i != QR_LIST_NONE)
-		return bitmap_pfn(buddy, i);
-	s = bitmap_stripe_of(buddy, bitmap_index(buddy, after));
-	return whole_from(buddy, (s + buddy->nr_stripes - first) % buddy->nr_stripes + 1, order,
-			  class);
+	if (from <= cursor && after != QR_PFN_NONE)
+		return whole_scan(buddy, order, class, from, cursor);
+	pfn = whole_scan(buddy, order, class, from, buddy->nr_blocks);
+	return pfn != QR_PFN_NONE ? pfn : whole_scan(buddy, order, class, 0, cursor);
 }
 
 /* The contract's three ---------------------------------------------------------------------- */
@@ -155,14 +145,11 @@ qr_pfn_t qr__bitmap_next(struct qr_zone *zone, unsigned order, enum qr_migratety
 void qr__bitmap_rotate(struct qr_zone *zone, unsigned order, enum qr_migratetype type, qr_pfn_t pfn)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint32_t i = bitmap_index(buddy, pfn);
-	enum bitmap_class class = bitmap_class_of(type);
 
 	if (order < QR_PAGEBLOCK_ORDER) {
 		buddy->cursor[type][order] = pfn;
 		return;
 	}
-	buddy->first_stripe[class][order - QR_PAGEBLOCK_ORDER] = bitmap_stripe_of(buddy, i);
-	qr__list_rotate_to(&bitmap_stripe(buddy, i)->whole[class][order - QR_PAGEBLOCK_ORDER],
-			   bitmap_links(buddy), i);
+	buddy->whole_cursor[bitmap_class_of(type)][order - QR_PAGEBLOCK_ORDER] =
+		bitmap_index(buddy, pfn);
 }

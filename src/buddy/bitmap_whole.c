@@ -2,10 +2,17 @@
 /*
  * buddy/bitmap_whole.c - wholly free pageblocks, as buddies of pageblock order and up
  *
- * Here the engine is an ordinary buddy system whose unit is the pageblock.  Blocks wait on lists by
- * order and class: plain ones have no type until they are first used; those of HIGHATOMIC, CMA
- * and ISOLATE pageblocks keep to themselves (B10).  The bits of a listed block are clear, for its
- * state says it all: a huge page comes and goes without a look at its lines (B7).
+ * Here the engine is an ordinary buddy system whose unit is the pageblock.  Blocks are kept apart
+ * by order and class: plain ones have no type until they are first used; those of HIGHATOMIC, CMA
+ * and ISOLATE pageblocks keep to themselves (B10).  The bits of a listed block's lines are clear,
+ * for its state says it all: a huge page comes and goes without a look at its lines (B7).
+ *
+ * For each order and class a stripe has a set: a bit for each of its pageblocks, which says that
+ * this one heads such a block, and on top a bit for each word of those that is not 0.  So a block
+ * comes and goes by a bit that is set or cleared, whether a buddy is there is another bit, and
+ * what is handed out next is the lowest one: what is used lies together, and the far end has the
+ * chance to become one large block.  Where lists are to be shuffled, a block of the highest order
+ * is taken from anywhere instead.
  *
  * A stripe is a multiple of the largest block, so no block belongs to two.
  */
@@ -17,82 +24,247 @@ static unsigned level(unsigned order)
 	return order - QR_PAGEBLOCK_ORDER;
 }
 
-static void list_block(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
-		       enum bitmap_class class, bool cold)
-{
-	struct bitmap_block *block = &buddy->blocks[i];
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
-	struct qr_list *list = &stripe->whole[class][level(order)];
+/* Sets ------------------------------------------------------------------------------------- */
 
-	block->state = BLOCK_WHOLE;
-	block->order = (uint8_t)order;
-	block->type = (uint8_t)bitmap_class_type(class);
-	for (uint32_t k = 1; k < 1u << level(order); k++)
-		block[k].state = BLOCK_INNER;
-	if (cold)
-		qr__list_push_back(list, bitmap_links(buddy), i);
-	else
-		qr__list_push_front(list, bitmap_links(buddy), i);
-	qr__bitmap_count_whole(stripe, bitmap_class_type(class), order, 1);
+QR_INLINE uint64_t *set_of(const struct bitmap_buddy *buddy, const struct bitmap_stripe *stripe,
+			   enum bitmap_class class, unsigned order)
+{
+	return stripe->sets + (class * NR_WHOLE_ORDERS + level(order)) * buddy->set_stride;
 }
+
+/* A pageblock's place in its stripe. */
+QR_INLINE uint32_t place_of(const struct bitmap_buddy *buddy, uint32_t i)
+{
+	return i & ((UINT32_C(1) << buddy->stripe_shift) - 1);
+}
+
+QR_INLINE bool set_has(const uint64_t *set, uint32_t place)
+{
+	return set[place / 64] >> (place % 64) & 1;
+}
+
+QR_INLINE void set_add(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
+{
+	uint64_t *filled = set + buddy->set_words;
+
+	set[place / 64] |= UINT64_C(1) << (place % 64);
+	filled[place / 64 / 64] |= UINT64_C(1) << (place / 64 % 64);
+}
+
+QR_INLINE void set_remove(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
+{
+	uint64_t *filled = set + buddy->set_words;
+
+	set[place / 64] &= ~(UINT64_C(1) << (place % 64));
+	if (!set[place / 64])
+		filled[place / 64 / 64] &= ~(UINT64_C(1) << (place / 64 % 64));
+}
+
+/* The first place of a set; QR_LIST_NONE: it is empty. */
+QR_INLINE uint32_t set_first(const struct bitmap_buddy *buddy, const uint64_t *set)
+{
+	const uint64_t *filled = set + buddy->set_words, *end = set + buddy->set_stride;
+
+	for (uint32_t word = 0; filled < end; filled++, word += 64) {
+		if (*filled) {
+			word += qr__ctz64(*filled);
+			return word * 64 + qr__ctz64(set[word]);
+		}
+	}
+	return QR_LIST_NONE;
+}
+
+/* The first place at or after @from. */
+static uint32_t set_next(const struct bitmap_buddy *buddy, const uint64_t *set, uint32_t from)
+{
+	for (uint32_t word = from / 64; word < buddy->set_words; word++) {
+		uint64_t bits = set[word];
+
+		if (word == from / 64)
+			bits = bits >> (from % 64) << (from % 64);
+		if (bits)
+			return word * 64 + qr__ctz64(bits);
+	}
+	return QR_LIST_NONE;
+}
+
+uint32_t qr__bitmap_whole_next(const struct bitmap_buddy *buddy, unsigned s, unsigned order,
+			       enum bitmap_class class, uint32_t from)
+{
+	const struct bitmap_stripe *stripe = &buddy->stripes[s];
+	uint32_t first = s << buddy->stripe_shift;
+	uint32_t place = set_next(buddy, set_of(buddy, stripe, class, order),
+				  from > first ? from - first : 0);
+
+	return place == QR_LIST_NONE ? QR_LIST_NONE : first + place;
+}
+
+/* Blocks ----------------------------------------------------------------------------------- */
 
 enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
-	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)block->type);
+	enum qr_migratetype type = (enum qr_migratetype)block->type;
+	enum bitmap_class class = bitmap_class_of(type);
 	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	unsigned order = block->order;
 
-	qr__list_remove(&stripe->whole[class][level(order)], bitmap_links(buddy), i);
-	for (uint32_t k = 0; k < 1u << level(order); k++)
+	set_remove(buddy, set_of(buddy, stripe, class, order), place_of(buddy, i));
+	bitmap_count_whole(stripe, type, order, -1);
+	block->state = BLOCK_USED;
+	for (uint32_t k = 1; k < 1u << level(order); k++)
 		block[k].state = BLOCK_USED;
-	qr__bitmap_count_whole(stripe, bitmap_class_type(class), order, -1);
 	return class;
 }
 
-/* Does pageblock i head a listed block of this order and class? */
-static bool listed(const struct bitmap_buddy *buddy, uint32_t i, unsigned order,
-		   enum bitmap_class class)
+unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
+				 enum bitmap_class class)
 {
-	return i < buddy->nr_blocks && buddy->blocks[i].state == BLOCK_WHOLE &&
-	       buddy->blocks[i].order == order && buddy->blocks[i].type == bitmap_class_type(class);
-}
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+	enum qr_migratetype type = bitmap_class_type(class);
+	uint64_t *set = set_of(buddy, stripe, class, order);
+	struct bitmap_block *blocks = buddy->blocks;
 
-unsigned qr__bitmap_whole_insert(struct qr_zone *zone, uint32_t i, unsigned order,
-				 enum bitmap_class class, bool cold)
-{
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-
-	for (; order < QR_MAX_PAGE_ORDER; order++) {
+	for (uint32_t k = 1; k < 1u << level(order); k++)
+		blocks[i + k].state = BLOCK_INNER;
+	for (; order < QR_MAX_PAGE_ORDER; order++, set += buddy->set_stride) {
 		uint32_t other = i ^ (1u << level(order));
 
-		if (!listed(buddy, other, order, class))
+		if (!set_has(set, place_of(buddy, other)))
 			break;
-		qr__bitmap_whole_remove(buddy, other);
+		set_remove(buddy, set, place_of(buddy, other));
+		bitmap_count_whole(stripe, type, order, -1);
+		blocks[i | other].state = BLOCK_INNER;
 		i &= other;
 	}
-	/* one more free would complete our parent and its free buddy: be handed out last */
-	if (order + 1 < QR_MAX_PAGE_ORDER &&
-	    listed(buddy, (i & ~(1u << level(order))) ^ (2u << level(order)), order + 1, class))
-		cold = true;
-	if (order == QR_MAX_PAGE_ORDER && zone->frames->shuffle && !cold)
-		cold = qr__random(&zone->frames->base) & 1;
-	list_block(buddy, i, order, class, cold);
+	set_add(buddy, set, place_of(buddy, i));
+	bitmap_count_whole(stripe, type, order, 1);
+	blocks[i].state = BLOCK_WHOLE;
+	blocks[i].order = (uint8_t)order;
+	blocks[i].type = (uint8_t)type;
 	return order;
 }
 
-void qr__bitmap_whole_rest(struct qr_zone *zone, uint32_t i, unsigned from, unsigned order,
+/* A word of a set changes. */
+QR_INLINE void word_set(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t word,
+			uint64_t value)
+{
+	uint64_t *filled = set + buddy->set_words + word / 64, bit = UINT64_C(1) << (word % 64);
+
+	set[word] = value;
+	*filled = value ? *filled | bit : *filled & ~bit;
+}
+
+/* These pageblocks head blocks of this order now; returns how many they are. */
+QR_INLINE int heads_mark(struct bitmap_block *blocks, uint64_t heads, unsigned order,
+			 enum qr_migratetype type)
+{
+	int nr = 0;
+
+	for (; heads; heads &= heads - 1, nr++) {
+		struct bitmap_block *block = &blocks[qr__ctz64(heads)];
+
+		block->state = BLOCK_WHOLE;
+		block->order = (uint8_t)order;
+		block->type = (uint8_t)type;
+	}
+	return nr;
+}
+
+/* And these are inside blocks, or will be heads again. */
+QR_INLINE int inner_mark(struct bitmap_block *blocks, uint64_t pageblocks)
+{
+	int nr = 0;
+
+	for (; pageblocks; pageblocks &= pageblocks - 1, nr++)
+		blocks[qr__ctz64(pageblocks)].state = BLOCK_INNER;
+	return nr;
+}
+
+/* All of the row at once, order by order: what finds its buddy goes on to the next. */
+static unsigned row_insert(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 			   enum bitmap_class class)
 {
-	while (from > order) {
-		from--;
-		qr__bitmap_whole_insert(zone, i + (1u << level(from)), from, class, false);
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, first);
+	uint64_t *set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER);
+	enum qr_migratetype type = bitmap_class_type(class);
+	struct bitmap_block *blocks = &buddy->blocks[first];
+	uint32_t word = place_of(buddy, first) / 64;
+	unsigned order = QR_PAGEBLOCK_ORDER, largest = order;
+
+	for (; row; order++, set += buddy->set_stride) {
+		uint64_t before = set[word], now = before | row;
+		unsigned step = 1u << level(order);
+		int came;
+
+		row = order < QR_MAX_PAGE_ORDER ? now & now >> step & line_aligned(level(order) + 1)
+						: 0;
+		now &= ~(row | row << step);
+		came = heads_mark(blocks, now & ~before, order, type);
+		if (came)
+			largest = order;
+		word_set(buddy, set, word, now);
+		bitmap_count_whole(stripe, type, order, came - inner_mark(blocks, before & ~now));
+	}
+	return largest;
+}
+
+unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
+				     enum bitmap_class class)
+{
+	unsigned largest = 0;
+
+	/* blocks that are larger than a word join one by one */
+	if (level(QR_MAX_PAGE_ORDER) <= WORD_ORDER)
+		return row_insert(buddy, first, row, class);
+	for (; row; row &= row - 1) {
+		unsigned order = qr__bitmap_whole_insert(buddy, first + qr__ctz64(row),
+							 QR_PAGEBLOCK_ORDER, class);
+
+		largest = (unsigned)qr__max(largest, order);
+	}
+	return largest;
+}
+
+/* The lowest @nr bits of a word that are set. */
+QR_INLINE uint64_t lowest_bits(uint64_t word, unsigned nr)
+{
+	uint64_t rest = word;
+
+	while (nr-- && rest)
+		rest &= rest - 1;
+	return word & ~rest;
+}
+
+uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, unsigned order,
+				     enum bitmap_class class, unsigned nr, uint32_t *first)
+{
+	struct bitmap_stripe *stripe = &buddy->stripes[s];
+	uint64_t *set = set_of(buddy, stripe, class, order), row;
+	uint32_t word = set_first(buddy, set) / 64;
+
+	row = lowest_bits(set[word], nr);
+	word_set(buddy, set, word, set[word] & ~row);
+	bitmap_count_whole(stripe, bitmap_class_type(class), order, -(int)qr__popcount64(row));
+	*first = (s << buddy->stripe_shift) + word * 64;
+	return row;
+}
+
+void qr__bitmap_whole_rest(struct bitmap_buddy *buddy, uint32_t i, unsigned from, uint32_t nr,
+			   enum bitmap_class class)
+{
+	uint32_t end = 1u << level(from);
+
+	while (nr < end) {
+		unsigned order = QR_PAGEBLOCK_ORDER + qr__ctz64(nr);
+
+		qr__bitmap_whole_insert(buddy, i + nr, order, class);
+		nr += 1u << level(order);
 	}
 }
 
-void qr__bitmap_whole_isolate(struct qr_zone *zone, uint32_t i)
+void qr__bitmap_whole_isolate(struct bitmap_buddy *buddy, uint32_t i)
 {
-	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t head = qr__bitmap_whole_head(buddy, i);
 	unsigned order = buddy->blocks[head].order;
 	enum bitmap_class class = qr__bitmap_whole_remove(buddy, head);
@@ -101,19 +273,47 @@ void qr__bitmap_whole_isolate(struct qr_zone *zone, uint32_t i)
 		uint32_t half = 1u << level(--order);
 		bool upper = i >= head + half;
 
-		qr__bitmap_whole_insert(zone, upper ? head : head + half, order, class, false);
+		qr__bitmap_whole_insert(buddy, upper ? head : head + half, order, class);
 		head = upper ? head + half : head;
 	}
 }
 
-uint32_t qr__bitmap_whole_first(const struct bitmap_stripe *stripe, enum bitmap_class class,
+/* Of the highest order, from anywhere in the stripe. */
+static uint32_t random_first(struct qr_base *base, const struct bitmap_buddy *buddy, unsigned s,
+			     enum bitmap_class class)
+{
+	uint32_t first = s << buddy->stripe_shift, nr = 1u << buddy->stripe_shift;
+	uint32_t from = first + (uint32_t)(qr__random(base) % nr);
+	uint32_t i = qr__bitmap_whole_next(buddy, s, QR_MAX_PAGE_ORDER, class, from);
+
+	if (i == QR_LIST_NONE)
+		i = qr__bitmap_whole_next(buddy, s, QR_MAX_PAGE_ORDER, class, first);
+	return i;
+}
+
+unsigned qr__bitmap_whole_order(const struct bitmap_stripe *stripe, enum bitmap_class class,
 				unsigned order)
 {
-	for (; order <= QR_MAX_PAGE_ORDER; order++) {
-		if (!qr__list_empty(&stripe->whole[class][level(order)]))
-			return stripe->whole[class][level(order)].first;
-	}
-	return QR_LIST_NONE;
+	uint32_t orders = atomic_load_explicit(&stripe->orders[bitmap_class_type(class)],
+					       memory_order_relaxed);
+
+	orders = orders >> order << order;
+	return orders ? qr__ctz64(orders) : QR_NR_PAGE_ORDERS;
+}
+
+uint32_t qr__bitmap_whole_first(const struct qr_zone *zone, unsigned s, enum bitmap_class class,
+				unsigned order)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint32_t place;
+
+	order = qr__bitmap_whole_order(&buddy->stripes[s], class, order);
+	if (order == QR_NR_PAGE_ORDERS)
+		return QR_LIST_NONE;
+	if (qr__unlikely(zone->frames->shuffle && order == QR_MAX_PAGE_ORDER))
+		return random_first(&zone->frames->base, buddy, s, class);
+	place = set_first(buddy, set_of(buddy, &buddy->stripes[s], class, order));
+	return (s << buddy->stripe_shift) + place;
 }
 
 uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i)
@@ -125,57 +325,17 @@ uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i)
 	return i;
 }
 
-/* Put block i, which is in no list, in front of block `before`, which is in this one. */
-static void insert_before(struct qr_list *list, struct qr_links links, uint32_t i, uint32_t before)
-{
-	struct qr_link *link = qr__link(links, i), *next = qr__link(links, before);
-
-	link->next = before;
-	link->prev = next->prev;
-	if (next->prev == QR_LIST_NONE)
-		list->first = i;
-	else
-		qr__link(links, next->prev)->next = i;
-	next->prev = i;
-}
-
-#define SHUFFLE_TRIES 10
-
-/* Another block of the highest order in i's stripe, at random; QR_LIST_NONE: none was found. */
-static uint32_t random_partner(struct qr_zone *zone, uint32_t i)
-{
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint32_t step = 1u << level(QR_MAX_PAGE_ORDER);
-	uint32_t first = bitmap_stripe_of(buddy, i) << buddy->stripe_shift;
-	uint32_t nr = (uint32_t)qr__min(1u << buddy->stripe_shift, buddy->nr_blocks - first);
-
-	for (unsigned try = 0; try < SHUFFLE_TRIES; try++) {
-		uint64_t n = qr__random(&zone->frames->base) % (nr / step);
-		uint32_t other = first + (uint32_t)n * step;
-
-		if (other != i && listed(buddy, other, QR_MAX_PAGE_ORDER, CLASS_PLAIN))
-			return other;
-	}
-	return QR_LIST_NONE;
-}
-
-/* Each block of the highest order goes in front of another one, chosen at random. */
+/* Each block is taken from anywhere (see above); walks, too, begin anywhere. */
 void qr__bitmap_shuffle(struct qr_zone *zone)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t step = 1u << level(QR_MAX_PAGE_ORDER);
 
-	for (uint32_t i = 0; i + step <= buddy->nr_blocks; i += step) {
-		struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
-		struct qr_list *list = &stripe->whole[CLASS_PLAIN][level(QR_MAX_PAGE_ORDER)];
-		uint32_t other;
+	if (!buddy->nr_blocks)
+		return;
+	for (unsigned class = 0; class < NR_CLASSES; class ++) {
+		uint64_t n = qr__random(&zone->frames->base) % (buddy->nr_blocks / step);
 
-		if (!listed(buddy, i, QR_MAX_PAGE_ORDER, CLASS_PLAIN))
-			continue;
-		other = random_partner(zone, i);
-		if (other == QR_LIST_NONE)
-			continue;
-		qr__list_remove(list, bitmap_links(buddy), i);
-		insert_before(list, bitmap_links(buddy), i, other);
+		buddy->whole_cursor[class][level(QR_MAX_PAGE_ORDER)] = (uint32_t)n * step;
 	}
 }

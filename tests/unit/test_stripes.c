@@ -558,28 +558,39 @@ static void test_pages_in_parts_miscounted(void **state)
 	assert_broken(13, "B13: stripe 3 has ");
 }
 
-static void test_a_whole_block_on_another_s_list(void **state)
+/* The set of a stripe's plain blocks of the highest order: all of it, to begin with. */
+static uint64_t *largest_set(unsigned s)
 {
-	const unsigned level = QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER;
-	uint32_t i;
-
-	(void)state;
-	begin();
-	i = buddy()->stripes[3].whole[CLASS_PLAIN][level].first;
-	qr__list_remove(&buddy()->stripes[3].whole[CLASS_PLAIN][level], bitmap_links(buddy()), i);
-	qr__list_push_front(&buddy()->stripes[6].whole[CLASS_PLAIN][level], bitmap_links(buddy()),
-			    i);
-	assert_broken(13, "B13: stripe 6 lists another stripe's pageblock");
+	return buddy()->stripes[s].sets +
+	       (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER) * buddy()->set_stride;
 }
 
-static void test_a_whole_block_on_no_list(void **state)
+static void test_a_set_with_an_inner_pageblock(void **state)
 {
-	const unsigned level = QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER;
-
 	(void)state;
 	begin();
-	qr__list_pop_front(&buddy()->stripes[3].whole[CLASS_PLAIN][level], bitmap_links(buddy()));
-	assert_broken(11, "B11: ");
+	if (QR_MAX_PAGE_ORDER == QR_PAGEBLOCK_ORDER)
+		skip();
+	largest_set(3)[0] |= 2;
+	assert_broken(11, "B11: pageblock ");
+}
+
+static void test_a_whole_block_in_no_set(void **state)
+{
+	(void)state;
+	begin();
+	largest_set(3)[0] &= ~UINT64_C(1);
+	if (!largest_set(3)[0])
+		largest_set(3)[buddy()->set_words] = 0;
+	assert_broken(QR_MAX_ORDER_NR_PAGES == STRIPE_PAGES ? 12 : 11, "");
+}
+
+static void test_a_word_that_is_overlooked(void **state)
+{
+	(void)state;
+	begin();
+	largest_set(3)[buddy()->set_words] = 0;
+	assert_broken(11, "B11: stripe 3 is wrong about word 0");
 }
 
 static void test_an_order_nobody_has(void **state)
@@ -616,8 +627,9 @@ int main(void)
 		cmocka_unit_test(test_a_part_in_another_s_bin),
 		cmocka_unit_test(test_a_fullest_part_that_is_not),
 		cmocka_unit_test(test_pages_in_parts_miscounted),
-		cmocka_unit_test(test_a_whole_block_on_another_s_list),
-		cmocka_unit_test(test_a_whole_block_on_no_list),
+		cmocka_unit_test(test_a_set_with_an_inner_pageblock),
+		cmocka_unit_test(test_a_whole_block_in_no_set),
+		cmocka_unit_test(test_a_word_that_is_overlooked),
 		cmocka_unit_test(test_an_order_nobody_has),
 	};
 

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy/bitmap_drain.c - what a CPU's cache gives back: many blocks of one order, in any order
+ *
+ * A frame can only be given back to the stripe it lies in.  What a cache gives back is therefore
+ * grouped by stripes first, and takes the lock of each once, for all of its frames.
+ *
+ * What was allocated in a row is often freed in a row, and so, one after the other, frames come
+ * that lie in one word, or in one pageblock, or are pageblocks side by side.  Each of these is
+ * looked after as a whole:
+ *
+ *	row	blocks of one word (from WORD_ORDER on: words of one pageblock) change together
+ *	open	a pageblock that has to be filed anew is in no bin until frames of another one
+ *		that has to be come, and then filed once
+ *	rising	pageblocks that have become whole wait until they can go into their set together
+ *
+ * Frames that come in no order at all are rows of one, and then what counts is that most of them
+ * leave their pageblock where it is filed (bitmap_file.c): that is a word of bits and a count.
+ */
+#include "bitmap.h"
+
+/* How far ahead the pageblocks of the frames to come are fetched. */
+#define AHEAD 8u
+
+struct draining {
+	struct qr_zone *zone;
+	unsigned order;
+	unsigned largest; /* order that a block became part of */
+	uint32_t open; /* the pageblock that is to be filed; QR_LIST_NONE: none */
+	enum qr_migratetype open_type;
+	unsigned open_order; /* of its largest free block */
+	uint64_t rising; /* bit n: pageblock rising_first + n; they share a word of a set */
+	uint32_t rising_first;
+	enum bitmap_class rising_class;
+	/* pages of each type that came in this hold of a lock: into parts as they are, and else */
+	int64_t usual[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
+};
+
+static QR_COLD void twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+{
+	atomic_fetch_add_explicit(&zone->nr_freed_twice, 1, memory_order_relaxed);
+	qr__log(&zone->frames->base, QR_LOG_ERR,
+		"free of page at pfn %#llx, order %u, refused: it is free already; it was freed "
+		"twice at the same moment",
+		(unsigned long long)pfn, order);
+}
+
+/* Does a word hold a free block of this order, one that fits a word? */
+QR_INLINE bool word_has(uint64_t word, unsigned order)
+{
+	for (unsigned k = 0; k < order && word; k++)
+		word &= word >> (1u << k) & line_aligned(k + 1);
+	return word != 0;
+}
+
+/* Is there a free block of this order, now that these bits have come, which some of them are in? */
+QR_INLINE bool row_completes(uint64_t word, uint64_t row, unsigned order)
+{
+	uint64_t around;
+
+	if (order >= WORD_ORDER)
+		return word == UINT64_MAX;
+	around = word_mask(qr__ctz64(row) >> order << order, order);
+	if (row & ~around)
+		return word_has(word, order);
+	return (word & around) == around;
+}
+
+/*
+ * The usual free: frames of one word of a part, whose largest order and place in the file stay what
+ * they are.  False: go the long way.
+ */
+QR_INLINE bool word_give(struct draining *draining, _Atomic uint64_t *word,
+			 struct bitmap_block *block, uint64_t mask, unsigned nr)
+{
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (qr__unlikely(block->state != BLOCK_PART || block->counted || now & mask ||
+			 block->nr_free + nr >= QR_PAGEBLOCK_NR_PAGES))
+		return false;
+	now |= mask;
+	/* would it complete a block larger than the largest? */
+	if (row_completes(now, mask, block->order + 1u))
+		return false;
+	atomic_store_explicit(word, now, memory_order_relaxed);
+	block->nr_free += nr;
+	draining->usual[block->type] += nr;
+	return true;
+}
+
+/* Whole pageblocks --------------------------------------------------------------------------- */
+
+static void largest_note(struct draining *draining, unsigned order)
+{
+	if (order > draining->largest)
+		draining->largest = order;
+}
+
+static QR_NOINLINE void rising_insert(struct draining *draining)
+{
+	if (draining->rising)
+		largest_note(draining, qr__bitmap_whole_insert_row(
+					       bitmap_of(draining->zone), draining->rising_first,
+					       draining->rising, draining->rising_class));
+	draining->rising = 0;
+}
+
+/* All of a pageblock, which is in no bin, is free now; its bits are clear. */
+QR_INLINE void rising_add(struct draining *draining, uint32_t i, enum qr_migratetype type)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	uint32_t first = bitmap_row_of(buddy, i);
+	enum bitmap_class class = bitmap_class_of(type);
+
+	if (qr__unlikely(first != draining->rising_first || class != draining->rising_class)) {
+		rising_insert(draining);
+		draining->rising_first = first;
+		draining->rising_class = class;
+	}
+	draining->rising |= UINT64_C(1) << (i - first);
+	buddy->blocks[i].state = BLOCK_INNER;
+	buddy->blocks[i].nr_free = QR_PAGEBLOCK_NR_PAGES;
+}
+
+/* A part is complete; its bits need not have been set. */
+static void part_complete(struct draining *draining, uint32_t i, enum qr_migratetype type)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+
+	qr__bitmap_part_open(buddy, i);
+	bitmap_line_set(buddy, i, false);
+	rising_add(draining, i, type);
+}
+
+/* Open pageblocks ---------------------------------------------------------------------------- */
+
+/* The open pageblock has got all that it gets for now: it goes where it belongs. */
+static QR_NOINLINE void open_close(struct draining *draining)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+
+	if (buddy->blocks[draining->open].nr_free == QR_PAGEBLOCK_NR_PAGES) {
+		bitmap_line_set(buddy, draining->open, false);
+		rising_add(draining, draining->open, draining->open_type);
+	} else {
+		qr__bitmap_part_file(buddy, draining->open, draining->open_order,
+				     draining->open_type);
+		largest_note(draining, draining->open_order);
+	}
+	draining->open = QR_LIST_NONE;
+}
+
+/* Whatever waits goes where it belongs. */
+static void all_close(struct draining *draining)
+{
+	if (draining->open != QR_LIST_NONE)
+		open_close(draining);
+	rising_insert(draining);
+}
+
+/* From now on bits of pageblock i may change at will. */
+static void open_begin(struct draining *draining, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+
+	if (draining->open != QR_LIST_NONE)
+		open_close(draining);
+	draining->open = i;
+	draining->open_order = 0;
+	if (buddy->blocks[i].state == BLOCK_PART) {
+		draining->open_order = buddy->blocks[i].order;
+		qr__bitmap_part_open(buddy, i);
+	}
+	draining->open_type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
+}
+
+/* Bits of one word of the pageblock that is open, which are clear: blocks of @nr pages in all. */
+QR_INLINE void open_give(struct draining *draining, unsigned w, uint64_t mask, unsigned nr)
+{
+	struct line *line = &bitmap_of(draining->zone)->lines[draining->open];
+	uint64_t now = atomic_load_explicit(&line->word[w], memory_order_relaxed) | mask;
+	unsigned joined = (unsigned)qr__max(draining->order, draining->open_order);
+
+	atomic_store_explicit(&line->word[w], now, memory_order_relaxed);
+	if (now == UINT64_MAX)
+		joined = (unsigned)qr__max(joined, line_join(line, w * 64, WORD_ORDER));
+	else
+		while (row_completes(now, mask, joined + 1))
+			joined++;
+	draining->open_order = joined;
+	bitmap_of(draining->zone)->blocks[draining->open].nr_free += nr;
+	draining->pages[draining->open_type] += nr;
+}
+
+/* Something of a block, at least. */
+QR_INLINE bool is_free(const struct bitmap_buddy *buddy, uint32_t i, unsigned at, unsigned order)
+{
+	return bitmap_is_whole(&buddy->blocks[i]) || !line_none(&buddy->lines[i], at, order);
+}
+
+/* One block by itself: it, or another one of its row, is free already. */
+static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
+{
+	struct qr_zone *zone = draining->zone;
+	enum qr_migratetype type = qr__pageblock_type(zone->frames, pfn);
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	unsigned order = draining->order, joined;
+
+	all_close(draining);
+	if (is_free(buddy, bitmap_index(buddy, pfn), bitmap_offset(pfn), order)) {
+		twice_report(zone, pfn, order);
+		return;
+	}
+	draining->pages[type] += (int64_t)qr__order_pages(order);
+	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
+	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
+	largest_note(draining, joined);
+}
+
+static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
+{
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+		int64_t usual = draining->usual[type], pages = draining->pages[type] + usual;
+
+		if (!pages)
+			continue;
+		qr__bump(&stripe->part_pages[type], (uint64_t)usual);
+		qr__zone_account_free(draining->zone, pages, (enum qr_migratetype)type);
+		draining->usual[type] = draining->pages[type] = 0;
+	}
+}
+
+/*
+ * How many blocks from frames[0] on lie in one word, at most @nr, and their bits.  What was
+ * allocated in a row is often freed in a row, and then goes back in one.
+ */
+QR_INLINE unsigned row_of(const uint32_t *frames, unsigned nr, uint64_t before, unsigned order,
+			  uint64_t *mask)
+{
+	const unsigned word_pages = QR_PAGEBLOCK_NR_PAGES < 64 ? QR_PAGEBLOCK_NR_PAGES : 64;
+	uint64_t first = before + frames[0], ones = word_mask(0, order), row = 0;
+	unsigned n = 0;
+
+	do {
+		uint64_t bits = ones << ((before + frames[n]) % word_pages);
+
+		if (qr__unlikely(row & bits))
+			break; /* twice the same: the second of them is a row of its own */
+		row |= bits;
+		n++;
+	} while (n < nr && (before + frames[n]) / word_pages == first / word_pages);
+	*mask = row;
+	return n;
+}
+
+static void states_reset(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
+{
+	for (unsigned n = 0; n < nr; n++)
+		qr__state_type_set(&zone->frames->states[frames[n]], QR_PT_NONE);
+}
+
+/* A row that changes more than a word of bits and a count; or that is not all in use. */
+static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i, unsigned w,
+					   uint64_t mask, const uint32_t *frames, unsigned nr)
+{
+	const struct qr_zone *zone = draining->zone;
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint64_t *word = &buddy->lines[i].word[w];
+
+	if (qr__unlikely(bitmap_is_whole(block) ||
+			 (atomic_load_explicit(word, memory_order_relaxed) & mask))) {
+		for (unsigned n = 0; n < nr; n++)
+			block_give(draining, zone->frames->base_pfn + frames[n]);
+		return;
+	}
+	states_reset(zone, frames, nr);
+	/* That somebody counted it may not move it in the file: looking on changes nothing. */
+	if (block->state == BLOCK_PART && block->counted) {
+		qr__bitmap_uncount(buddy, i);
+		if (word_give(draining, word, block, mask, nr << draining->order))
+			return;
+	}
+	open_begin(draining, i);
+	open_give(draining, w, mask, nr << draining->order);
+}
+
+/* A row of the pageblock that is open; false: not all of it is in use. */
+QR_INLINE bool row_give_open(struct draining *draining, uint32_t i, unsigned w, uint64_t mask,
+			     unsigned nr)
+{
+	const struct line *line = &bitmap_of(draining->zone)->lines[i];
+
+	if (i != draining->open ||
+	    qr__unlikely(atomic_load_explicit(&line->word[w], memory_order_relaxed) & mask))
+		return false;
+	open_give(draining, w, mask, nr);
+	return true;
+}
+
+QR_INLINE void pageblock_fetch(const struct bitmap_buddy *buddy, uint64_t at)
+{
+	__builtin_prefetch(&buddy->lines[at >> QR_PAGEBLOCK_ORDER], 1);
+	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
+}
+
+/* Frames of one stripe. */
+static void words_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
+	struct bitmap_block *blocks = buddy->blocks;
+	struct line *lines = buddy->lines;
+
+	for (unsigned n = 0, row; n < nr; n += row) {
+		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER, mask;
+		unsigned w = bitmap_offset(at) / 64, pages;
+
+		if (n + AHEAD < nr)
+			pageblock_fetch(buddy, before + frames[n + AHEAD]);
+		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
+		pages = row << draining->order;
+		if (row_give_open(draining, (uint32_t)i, w, mask, pages) ||
+		    word_give(draining, &lines[i].word[w], &blocks[i], mask, pages))
+			states_reset(zone, &frames[n], row);
+		else
+			row_give_carefully(draining, (uint32_t)i, w, mask, &frames[n], row);
+	}
+}
+
+/*
+ * Blocks of words have rows, too: of as many words of one pageblock as there are bits in a mask,
+ * which mostly are all that a pageblock has.
+ */
+QR_INLINE unsigned span_row_of(const uint32_t *frames, unsigned nr, uint64_t before, unsigned order,
+			       uint64_t *mask)
+{
+	const unsigned row_pages =
+		QR_PAGEBLOCK_NR_PAGES < 64 * 64 ? QR_PAGEBLOCK_NR_PAGES : 64 * 64;
+	uint64_t first = before + frames[0], ones = word_mask(0, order - WORD_ORDER), row = 0;
+	unsigned n = 0;
+
+	do {
+		uint64_t bits = ones << ((before + frames[n]) % row_pages / 64);
+
+		if (qr__unlikely(row & bits))
+			break;
+		row |= bits;
+		n++;
+	} while (n < nr && (before + frames[n]) / row_pages == first / row_pages);
+	*mask = row;
+	return n;
+}
+
+/* Is any of these words not 0? */
+QR_INLINE bool words_any(const _Atomic uint64_t *words, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1) {
+		if (atomic_load_explicit(&words[qr__ctz64(mask)], memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+QR_INLINE void words_fill(_Atomic uint64_t *words, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1)
+		atomic_store_explicit(&words[qr__ctz64(mask)], UINT64_MAX, memory_order_relaxed);
+}
+
+/* A row of @nr pages that leaves its pageblock a part. */
+static void span_row_keep(struct draining *draining, uint32_t i, unsigned at, uint64_t mask,
+			  unsigned nr)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	struct line *line = &buddy->lines[i];
+	bool part = block->state == BLOCK_PART;
+	enum qr_migratetype type = (enum qr_migratetype)block->type;
+	unsigned joined = draining->order;
+
+	if (part && block->counted)
+		qr__bitmap_uncount(buddy, i);
+	words_fill(&line->word[at / 64 & ~63u], mask);
+	if (nr > 1u << draining->order) {
+		struct bits bits = line_load(line);
+
+		joined = bits_largest(&bits);
+	} else if (part) {
+		joined = line_join(line, at, joined);
+	}
+	if (part && joined <= block->order) {
+		block->nr_free += nr;
+		draining->usual[type] += nr;
+		return;
+	}
+	if (part)
+		qr__bitmap_unfile(buddy, i);
+	else
+		type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
+	block->nr_free += nr;
+	draining->pages[type] += nr;
+	qr__bitmap_part_file(buddy, i, joined, type);
+	largest_note(draining, joined);
+}
+
+/* And one that makes it whole. */
+static void span_row_complete(struct draining *draining, uint32_t i, unsigned nr)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
+
+	draining->pages[type] += nr;
+	if (buddy->blocks[i].state == BLOCK_PART)
+		part_complete(draining, i, type);
+	else
+		rising_add(draining, i, type);
+}
+
+/* Blocks of a row, the first of them at @at of pageblock i; false: not all of it is in use. */
+QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at, uint64_t mask,
+			     unsigned nr)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	unsigned nr_free = buddy->blocks[i].nr_free;
+
+	if (nr_free && qr__unlikely(bitmap_is_whole(&buddy->blocks[i]) ||
+				    words_any(&buddy->lines[i].word[at / 64 & ~63u], mask)))
+		return false;
+	if (nr_free + nr == QR_PAGEBLOCK_NR_PAGES)
+		span_row_complete(draining, i, nr);
+	else
+		span_row_keep(draining, i, at, mask, nr);
+	return true;
+}
+
+/* The same for blocks that are words. */
+static void spans_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
+
+	for (unsigned n = 0, row; n < nr; n += row) {
+		uint64_t at = before + frames[n], mask;
+
+		if (n + AHEAD < nr)
+			pageblock_fetch(buddy, before + frames[n + AHEAD]);
+		row = span_row_of(&frames[n], nr - n, before, draining->order, &mask);
+		if (qr__likely(span_row_give(draining, bitmap_index(buddy, buddy->start_pfn + at),
+					     bitmap_offset(at), mask, row << draining->order)))
+			states_reset(zone, &frames[n], row);
+		else
+			for (unsigned k = n; k < n + row; k++)
+				block_give(draining, zone->frames->base_pfn + frames[k]);
+	}
+}
+
+/* And for whole pageblocks. */
+static void larges_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
+
+	for (unsigned n = 0; n < nr; n++) {
+		uint32_t i = (uint32_t)((before + frames[n]) >> QR_PAGEBLOCK_ORDER);
+		enum qr_migratetype type =
+			qr__pageblock_type(zone->frames, zone->frames->base_pfn + frames[n]);
+
+		if (qr__unlikely(buddy->blocks[i].nr_free)) {
+			twice_report(zone, zone->frames->base_pfn + frames[n], draining->order);
+			continue;
+		}
+		states_reset(zone, &frames[n], 1);
+		draining->pages[type] += (int64_t)QR_PAGEBLOCK_NR_PAGES;
+		rising_add(draining, i, type);
+	}
+}
+
+static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	unsigned long irqs = qr__stripe_lock(zone, s);
+
+	if (draining->order >= QR_PAGEBLOCK_ORDER)
+		larges_give(draining, frames, nr);
+	else if (draining->order >= WORD_ORDER)
+		spans_give(draining, frames, nr);
+	else
+		words_give(draining, frames, nr);
+	all_close(draining);
+	pages_account(draining, &bitmap_of(zone)->stripes[s]);
+	qr__stripe_unlock(zone, s, irqs);
+}
+
+static unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
+{
+	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
+}
+
+/*
+ * Bring the frames of each stripe together, in the order of stripes: where each has its place is
+ * known from how many there are, and a frame that stands elsewhere changes places with one there.
+ */
+static void frames_group(const struct qr_zone *zone, uint32_t *frames,
+			 const unsigned end[QR_MAX_STRIPES])
+{
+	unsigned next[QR_MAX_STRIPES];
+
+	for (unsigned s = 0; s < zone->nr_stripes; s++)
+		next[s] = s ? end[s - 1] : 0;
+	for (unsigned s = 0; s < zone->nr_stripes; s++) {
+		while (next[s] < end[s]) {
+			uint32_t frame = frames[next[s]];
+			unsigned home = stripe_of(zone, frame);
+
+			frames[next[s]] = frames[next[home]];
+			frames[next[home]++] = frame;
+		}
+	}
+}
+
+/* Frames of several stripes: one lock for each that occurs. */
+static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned nr)
+{
+	const struct qr_zone *zone = draining->zone;
+	unsigned end[QR_MAX_STRIPES] = {0}, first = stripe_of(zone, frames[0]);
+
+	for (unsigned n = 0; n < nr; n++)
+		end[stripe_of(zone, frames[n])]++;
+	if (end[first] == nr) {
+		stripe_drain(draining, first, frames, nr);
+		return;
+	}
+	for (unsigned s = 1; s < zone->nr_stripes; s++)
+		end[s] += end[s - 1];
+	frames_group(zone, frames, end);
+	for (unsigned s = 0, start = 0; s < zone->nr_stripes; start = end[s++]) {
+		if (end[s] > start)
+			stripe_drain(draining, s, frames + start, end[s] - start);
+	}
+}
+
+unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
+{
+	struct draining draining = {
+		.zone = zone,
+		.order = order,
+		.largest = order,
+		.open = QR_LIST_NONE,
+		.rising_first = QR_LIST_NONE,
+	};
+
+	if (nr && zone->nr_stripes)
+		stripes_drain(&draining, frames, nr);
+	else if (nr)
+		stripe_drain(&draining, 0, frames, nr);
+	return draining.largest;
+}
