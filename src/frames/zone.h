@@ -209,10 +209,10 @@ QR_INLINE bool qr__zone_is_scarce(const struct qr_zone *zone)
 }
 
 /*
- * Keep QR_ZONE_SCARCE true to what it says, after free pages or marks have changed.  So the many
- * requests that find a zone well off read one word that seldom changes, and not the counts that all
- * CPUs write.  Of two who do this at once the later looks again, for the flag may not stay clear by
- * mistake; that it stays set costs only time, until the next refill or drain.
+ * Keep QR_ZONE_SCARCE true to what it says (Z12), after free pages or marks have changed.  So the
+ * many requests that find a zone well off read one word that seldom changes, and not the counts
+ * that all CPUs write.  Of two who do this at once the later looks again, for the flag may not stay
+ * clear by mistake; that it stays set costs only time, until the next refill or drain.
  */
 QR_INLINE void qr__zone_scarce_review(struct qr_zone *zone)
 {

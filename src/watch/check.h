@@ -52,6 +52,7 @@ enum qr_invariant {
 	QR_INV_Z9, /* managed <= present <= spanned, and present is what the ranges say */
 	QR_INV_Z10, /* nr_deferred: frames whose records wait */
 	QR_INV_Z11, /* cma_pages: pages of CMA pageblocks */
+	QR_INV_Z12, /* soft: a zone without SCARCE is well off */
 
 	/* Caches. */
 	QR_INV_P = 0x400,
@@ -60,6 +61,7 @@ enum qr_invariant {
 	QR_INV_P3, /* a cache's count is the pages on its lists */
 	QR_INV_P4, /* a cache's sizes make sense */
 	QR_INV_P5, /* soft: a block that says PCP is on a cache's list */
+	QR_INV_P6, /* a block is in one place of one magazine */
 
 	/* Page owner. */
 	QR_INV_O = 0x500,
@@ -104,6 +106,7 @@ struct qr_checker {
 	uint64_t nr_pageblocks[QR_MIGRATE_TYPES]; /* by the type beneath isolation */
 	uint64_t nr_isolated_pageblocks;
 	bool thorough; /* small enough to look at each record */
+	uint32_t nr_numbered; /* places in magazines so far */
 };
 
 /* Note the first broken invariant with a sentence. */
@@ -126,6 +129,8 @@ void qr__check_list_counts_locked(struct qr_checker *c);
 void qr__check_counters_locked(struct qr_checker *c);
 /* Is managed still not what was counted? */
 bool qr__check_managed_look(struct qr_checker *c, bool speak);
+/* Is the zone still short of pages, without saying so? */
+bool qr__check_scarce_look(struct qr_checker *c, bool speak);
 void qr__check_caches_locked(struct qr_checker *c);
 /* Is this block, which says PCP, linked into one of its zone's caches? */
 bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page);

@@ -260,6 +260,8 @@ bool qr__check_suspect_locked(struct qr_checker *c, const struct qr_suspect *sus
 
 	if (suspect->invariant == QR_INV_Z7)
 		return qr__check_managed_look(c, speak);
+	if (suspect->invariant == QR_INV_Z12)
+		return qr__check_scarce_look(c, speak);
 	if (suspect->invariant == QR_INV_F9 && stray_look(c, suspect->pfn, speak))
 		return true;
 	qr__run_at(c->frames, suspect->pfn, &run);

@@ -134,6 +134,23 @@ bool qr__check_managed_look(struct qr_checker *c, bool speak)
 	return true;
 }
 
+/* Marks change without the zone's lock, and the flag follows. */
+bool qr__check_scarce_look(struct qr_checker *c, bool speak)
+{
+	const struct qr_zone *zone = c->zone;
+
+	if (qr__zone_flag(zone, QR_ZONE_SCARCE) || !qr__zone_is_scarce(zone))
+		return false;
+	if (speak)
+		qr__check_broken(c, QR_INV_Z12,
+				 "zone %s of node %d has %llu free pages, high mark %llu, but does "
+				 "not say that it is scarce",
+				 qr_zone_type_name(zone->type), zone->nid,
+				 ULL(qr__read(&zone->nr_free_pages)),
+				 ULL(qr__wmark_pages(zone, QR_WMARK_HIGH)));
+	return true;
+}
+
 static void highatomic_check(struct qr_checker *c)
 {
 	const struct qr_zone *zone = c->zone;
@@ -165,6 +182,8 @@ void qr__check_counters_locked(struct qr_checker *c)
 		c->nr_pageblocks[QR_MIGRATE_CMA] * QR_PAGEBLOCK_NR_PAGES);
 	if (!c->broken && qr__check_managed_look(c, false))
 		qr__check_suspect_note(c, QR_INV_Z7, 0);
+	if (!c->broken && qr__check_scarce_look(c, false))
+		qr__check_suspect_note(c, QR_INV_Z12, 0);
 }
 
 /* Caches ----------------------------------------------------------------------------------- */
@@ -239,9 +258,41 @@ static uint64_t list_check(struct qr_checker *c, const struct cache_list *list)
 	return nr;
 }
 
-/* Pages in one magazine. */
-static uint64_t magazine_check(struct qr_checker *c, const struct cache_list *magazine,
-			       const uint32_t *frames, unsigned nr, unsigned room)
+/*
+ * What is to be done with each block in the magazines: look at it, and leave the number of its
+ * place in its record; and then, see whether that is still there.  A cached block's link is the
+ * cache's, and magazines do not use it.
+ */
+typedef void magazine_visit(struct qr_checker *c, const struct cache_list *magazine,
+			    uint32_t index);
+
+static void place_number(struct qr_checker *c, const struct cache_list *magazine, uint32_t index)
+{
+	if (!index_is_sane(c, index)) {
+		qr__check_broken(c, QR_INV_P1, "CPU %u, %s %u: index %u is no frame's",
+				 magazine->cpu, magazine->kind, magazine->list, index);
+		return;
+	}
+	cached_check(c, magazine, index);
+	if (!c->broken)
+		qr__link_next_set(&c->frames->pages[index].link, c->nr_numbered++);
+}
+
+static void place_check(struct qr_checker *c, const struct cache_list *magazine, uint32_t index)
+{
+	const struct qr_page *page = &c->frames->pages[index];
+
+	if (page->link.next != c->nr_numbered++)
+		qr__check_broken(
+			c, QR_INV_P6,
+			"CPU %u, %s %u of order %u: the block at pfn %#llx is cached twice",
+			magazine->cpu, magazine->kind, magazine->list, magazine->order,
+			ULL(qr__page_pfn(c->frames, page)));
+}
+
+static void magazine_check(struct qr_checker *c, const struct cache_list *magazine,
+			   const uint32_t *frames, unsigned nr, unsigned room,
+			   magazine_visit *visit)
 {
 	if (nr > room) {
 		qr__check_broken(c, QR_INV_P1,
@@ -249,19 +300,13 @@ static uint64_t magazine_check(struct qr_checker *c, const struct cache_list *ma
 				 "for %u",
 				 magazine->cpu, magazine->kind, magazine->list, magazine->order, nr,
 				 room);
-		return 0;
+		return;
 	}
-	for (unsigned i = 0; i < nr && !c->broken; i++) {
-		if (index_is_sane(c, frames[i]))
-			cached_check(c, magazine, frames[i]);
-		else
-			qr__check_broken(c, QR_INV_P1, "CPU %u, %s %u: index %u is no frame's",
-					 magazine->cpu, magazine->kind, magazine->list, frames[i]);
-	}
-	return (uint64_t)nr << magazine->order;
+	for (unsigned i = 0; i < nr && !c->broken; i++)
+		visit(c, magazine, frames[i]);
 }
 
-static void magazines_check(struct qr_checker *c, unsigned cpu)
+static void magazines_check(struct qr_checker *c, unsigned cpu, magazine_visit *visit)
 {
 	struct qr_magazines *mag = &c->zone->pcp[cpu].mag;
 
@@ -270,7 +315,8 @@ static void magazines_check(struct qr_checker *c, unsigned cpu)
 			.cpu = cpu, .order = order, .kind = "magazine for frees,"};
 
 		magazine_check(c, &magazine, qr__magazine_start(mag, order),
-			       qr__magazine_nr(&mag->nr_put[order]), QR_MAGAZINE_PUT_ROOM(order));
+			       qr__magazine_nr(&mag->nr_put[order]), QR_MAGAZINE_PUT_ROOM(order),
+			       visit);
 		magazine.kind = "magazine of type";
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES && !c->broken; type++) {
 			unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
@@ -278,8 +324,20 @@ static void magazines_check(struct qr_checker *c, unsigned cpu)
 			magazine.list = type;
 			magazine_check(c, &magazine,
 				       qr__magazine_end(mag, (enum qr_migratetype)type, order) - nr,
-				       nr, QR_MAGAZINE_ROOM(order));
+				       nr, QR_MAGAZINE_ROOM(order), visit);
 		}
+	}
+}
+
+/* P6: what is cached twice has the number of only one of its places. */
+static void all_magazines_check(struct qr_checker *c)
+{
+	static magazine_visit *const visits[] = {place_number, place_check};
+
+	for (size_t pass = 0; pass < QR_ARRAY_SIZE(visits); pass++) {
+		c->nr_numbered = 0;
+		for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus && !c->broken; cpu++)
+			magazines_check(c, cpu, visits[pass]);
 	}
 }
 
@@ -298,17 +356,12 @@ static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 				 (int)low, (int)top);
 }
 
-static void cache_check(struct qr_checker *c, unsigned cpu)
+static void lists_check(struct qr_checker *c, unsigned cpu)
 {
 	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
 	int32_t count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	uint64_t nr = 0;
 
-	if (pcp->magazines) {
-		magazines_check(c, cpu);
-		sizes_of_cache_check(c, cpu);
-		return;
-	}
 	for (unsigned i = 0; i < QR_NR_PCP_LISTS && !c->broken; i++) {
 		const struct cache_list list = {.cpu = cpu,
 						.list = i,
@@ -323,15 +376,21 @@ static void cache_check(struct qr_checker *c, unsigned cpu)
 			c, QR_INV_P3,
 			"CPU %u, zone %s: the cache counts %d pages, but %llu are on its lists",
 			cpu, qr_zone_type_name(c->zone->type), (int)count, ULL(nr));
-	sizes_of_cache_check(c, cpu);
 }
 
 void qr__check_caches_locked(struct qr_checker *c)
 {
+	bool magazines = c->zone->pcp && c->zone->pcp->magazines;
+
 	if (!c->zone->pcp)
 		return;
-	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus && !c->broken; cpu++)
-		cache_check(c, cpu);
+	if (magazines)
+		all_magazines_check(c);
+	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus && !c->broken; cpu++) {
+		if (!magazines)
+			lists_check(c, cpu);
+		sizes_of_cache_check(c, cpu);
+	}
 }
 
 /* In a magazine a block is only an index among others: it has to be looked for. */

@@ -344,6 +344,16 @@ static void z11_cma(struct test_machine *m)
 	qr__bump(&zone_of(m)->cma_pages, PB);
 }
 
+static void z12_scarce(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->lowmem_reserve_max, qr__read(&zone_of(m)->nr_free_pages));
+}
+
+static void z12_boosted(struct test_machine *m)
+{
+	qr__write(&zone_of(m)->watermark_boost, qr__read(&zone_of(m)->nr_free_pages) - PB);
+}
+
 static void p1_link(struct test_machine *m)
 {
 	cached(m)->link.next = 0x7fffffff;
@@ -590,6 +600,27 @@ static void p5_magazine_lost_it(struct test_machine *m)
 	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], 0);
 }
 
+/* In another magazine of the same CPU, in the same one, and in another CPU's. */
+static void p6_fetched_and_freed(struct test_machine *m)
+{
+	uint32_t index = *cached_index(m);
+	_Atomic uint16_t *nr = &magazines_of(m)->nr_get[QR_MIGRATE_RECLAIMABLE][0];
+
+	assert_int_equal(qr__magazine_nr(nr), 0);
+	*(qr__magazine_end(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0) - 1) = index;
+	qr__magazine_nr_set(nr, 1);
+}
+
+static void p6_freed_twice(struct test_machine *m)
+{
+	qr__magazine_put(magazines_of(m), *cached_index(m), 0);
+}
+
+static void p6_freed_by_two(struct test_machine *m)
+{
+	qr__magazine_put(&zone_of(m)->pcp[1].mag, *cached_index(m), 0);
+}
+
 struct breakage {
 	const char *invariant;
 	void (*apply)(struct test_machine *m);
@@ -665,6 +696,8 @@ static const struct breakage breakages[] = {
 	BREAK("Z9", z9_present, "Z9: present_pages of zone Normal of node 0 is "),
 	BREAK("Z10", z10_deferred, "Z10: nr_deferred of zone Normal of node 0 is 5, should be 0"),
 	BREAK("Z11", z11_cma, "Z11: cma_pages of zone Normal of node 0 is "),
+	BREAK("Z12", z12_scarce, "but does not say that it is scarce"),
+	BREAK("Z12", z12_boosted, "Z12: zone Normal of node 0 has "),
 	BREAK_ONLY("list", "P1", p1_link, "the link to index 2147483647 is broken"),
 	BREAK_ONLY("list", "P1", p1_prev, "P1: CPU 0, list 0: the link to index "),
 	BREAK_ONLY("list", "P1", p1_last, "but says its last is 1"),
@@ -682,6 +715,9 @@ static const struct breakage breakages[] = {
 	BREAK_ONLY("bitmap", "P2", p2_magazine_of_used, "does not say PCP"),
 	BREAK_ONLY("bitmap", "P2", p2_magazine_order, "has another order"),
 	BREAK_ONLY("bitmap", "P5", p5_magazine_lost_it, "says PCP"),
+	BREAK_ONLY("bitmap", "P6", p6_fetched_and_freed, "P6: CPU 0, magazine "),
+	BREAK_ONLY("bitmap", "P6", p6_freed_twice, "is cached twice"),
+	BREAK_ONLY("bitmap", "P6", p6_freed_by_two, "is cached twice"),
 	BREAK("P4", p4_batch, "P4: CPU 1, zone Normal: batch 0, "),
 	BREAK("P4", p4_high, "high_max -5"),
 	BREAK("P5", p5_lost, "P5: the block of order 0 at pfn 0x9 says PCP"),

@@ -248,6 +248,37 @@ static void test_lowmem_reserve_ratio(void **state)
 	end();
 }
 
+static bool scarce(enum qr_zone_type type)
+{
+	return qr__zone_flag(qr_zone_at(m->q, 0, type), QR_ZONE_SCARCE);
+}
+
+/* Marks and reserves are in force at once, and not with the next page that comes or goes (Z12). */
+static void test_what_makes_a_zone_scarce_says_so(void **state)
+{
+	const int32_t none[2] = {0, 0}, all[2] = {1, 1};
+
+	(void)state;
+	m = test_machine_new();
+	test_machine_pc(m, UINT64_C(1) << 20);
+	test_machine_create(m);
+	assert_false(scarce(QR_ZONE_NORMAL));
+	assert_int_equal(qr_tunable_set(m->q, QR_TUNE_MIN_FREE_KBYTES, INT32_MAX), 0);
+	assert_true(scarce(QR_ZONE_NORMAL));
+	test_machine_check(m);
+	assert_int_equal(qr_tunable_set(m->q, QR_TUNE_MIN_FREE_KBYTES, 1024), 0);
+	assert_false(scarce(QR_ZONE_NORMAL));
+
+	assert_int_equal(qr_lowmem_reserve_ratio_set(m->q, none, 2), 0);
+	assert_false(scarce(QR_ZONE_DMA));
+	assert_int_equal(qr_lowmem_reserve_ratio_set(m->q, all, 2), 0);
+	assert_true(scarce(QR_ZONE_DMA));
+	test_machine_check(m);
+	assert_int_equal(qr_lowmem_reserve_ratio_set(m->q, none, 2), 0);
+	assert_false(scarce(QR_ZONE_DMA));
+	end();
+}
+
 static void test_numa_zonelist_order(void **state)
 {
 	(void)state;
@@ -300,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_compact_memory),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_lowmem_reserve_ratio),
+		cmocka_unit_test(test_what_makes_a_zone_scarce_says_so),
 		cmocka_unit_test(test_numa_zonelist_order),
 		cmocka_unit_test(test_realtime_spares_locked_pages),
 		cmocka_unit_test(test_stat_interval_moves_the_decay),
