@@ -157,7 +157,7 @@ static const int64_t *value_of(const struct run *run, enum qr_tunable tunable)
 
 static const char *engine_of(const struct run *run)
 {
-	return run->engine ? run->engine : "list";
+	return run->engine ? run->engine : REPLAY_ENGINE;
 }
 
 static bool engines_differ(const struct run *runs, unsigned nr)

@@ -134,7 +134,9 @@ static const struct cli_option options[] = {
 	 "FROM..TO (8 values, evenly), FROM..TO:STEP,\n"
 	 "FROM..TO:xFACTOR, or A,B,C.  Given once more with a\n"
 	 "single value: for all replays"},
-	{"engine", "NAME", engine_take, "list (the default) or bitmap; may be repeated"},
+	{"engine", "NAME", engine_take,
+	 "list (Linux's own way, the default) or bitmap; may be\n"
+	 "repeated"},
 	{"cpus", "N", cpus_take, "CPUs of the model; default as recorded"},
 	{"jobs", "N", jobs_take, "replays at once; default one for each CPU of this host"},
 	{"html", "FILE", html_take, "draw it all: a page of its own"},
@@ -345,7 +347,7 @@ static bool rows_make(struct sweep *sweep, struct sweep_args *args)
 
 		row->run = args->base;
 		row->run.engine =
-			args->nr_engines ? args->engines[i / (args->values.nr + 1)] : "list";
+			args->nr_engines ? args->engines[i / (args->values.nr + 1)] : REPLAY_ENGINE;
 		row->has_value = v > 0;
 		if (!row->has_value)
 			continue;

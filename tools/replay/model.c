@@ -205,7 +205,7 @@ static int build_memory(struct model *model, const struct replay_config *rc)
 	struct qr_config config = {
 		.zone_limits = limits_of(m),
 		.nr_cpus = model->nr_cpus,
-		.engine = rc->engine ? rc->engine : "list",
+		.engine = rc->engine ? rc->engine : REPLAY_ENGINE,
 		.options = QR_OPT_METADATA_ZEROED,
 		.platform = {.ctx = model,
 			     .cpu_id = model_cpu,

@@ -334,7 +334,7 @@ static int result_begin(struct player *p)
 	uint64_t all = p->m->trace->totals.nr_events;
 
 	snprintf(r->engine, sizeof(r->engine), "%s",
-		 p->config->engine ? p->config->engine : "list");
+		 p->config->engine ? p->config->engine : REPLAY_ENGINE);
 	r->nr_cpus = p->model.nr_cpus;
 	memcpy(r->settings, p->config->settings, sizeof(r->settings));
 	r->nr_settings = p->config->nr_settings;

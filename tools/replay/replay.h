@@ -32,6 +32,12 @@
 #define REPLAY_ORDERS QR_NR_PAGE_ORDERS
 #define REPLAY_LABEL_SIZE 128
 
+/*
+ * A replay that names no engine has the one that does as Linux does, whichever is the library's
+ * default: only it can be held against the recorded machine.
+ */
+#define REPLAY_ENGINE "list"
+
 /* Why an event could not be played as it was recorded. */
 enum replay_cause {
 	REPLAY_FREE_UNKNOWN, /* free of a frame that was free, as far as anybody knows */
@@ -57,7 +63,7 @@ struct replay_setting {
 struct model;
 
 struct replay_config {
-	const char *engine; /* NULL: list */
+	const char *engine; /* NULL: REPLAY_ENGINE */
 	struct replay_setting settings[QR_NR_TUNABLES];
 	unsigned nr_settings;
 	unsigned nr_cpus; /* 0: as recorded; fewer: recorded CPUs are folded */
