@@ -102,12 +102,14 @@ static json_t *books(const struct replay_machine *m, const struct replay_result 
 	return object;
 }
 
-static json_t *recorder(const struct replay_result *r)
+static json_t *recorder(const struct replay_machine *m, const struct replay_result *r)
 {
 	json_t *object = json_object();
 
 	json_put_number(object, "buffer_pages", r->recorder_pages);
 	json_put_number(object, "outside_pages", r->outside_pages);
+	json_put_number(object, "outside_large", r->outside_large);
+	json_put_number(object, "passing_pages", replay_pages_passing(m, r));
 	return object;
 }
 
@@ -279,7 +281,7 @@ json_t *replay_json(const struct replay_machine *m, const struct replay_result *
 	json_put(object, "frees", json_numbers(r->frees, REPLAY_ORDERS));
 	json_put_number(object, "least_free_2m", replay_least_2m(r));
 	json_put_number(object, "frames_differ", r->frames_differ);
-	json_put(object, "recorder", recorder(r));
+	json_put(object, "recorder", recorder(m, r));
 	json_put(object, "start", start(m, r));
 	json_put(object, "end", end(m, r));
 	json_put(object, "books", books(m, r));

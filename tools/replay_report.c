@@ -208,8 +208,9 @@ static void books_table(const struct replay_machine *m, const struct replay_resu
 		printf("  The recorder's buffers, %s pages, were held while the events ran.\n",
 		       text_grouped(r->recorder_pages).text);
 	if (r->outside_pages)
-		printf("  After them %s pages were taken that no event tells of (/proc/vmstat).\n",
-		       text_grouped(r->outside_pages).text);
+		printf("  After them %s pages were taken that no event tells of (/proc/vmstat),\n"
+		       "  %s of them in large blocks (kpageflags).\n",
+		       text_grouped(r->outside_pages).text, text_grouped(r->outside_large).text);
 }
 
 /* A table with a column for each order; a column is as wide as its longest number. */
@@ -378,7 +379,18 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 		printf("  of the pages in caches %s found no room in the model's, and start free\n",
 		       text_grouped(l.no_room).text);
 	printf("  which pageblock is of which type: only the number of each is recorded,\n"
-	       "    the rest is inferred\n");
+	       "    the rest is inferred\n"
+	       "  in which order the free lists were: %s of the allocations\n"
+	       "    got another frame than on the machine\n",
+	       text_grouped(r->frames_differ).text);
+	if (l.passing)
+		printf("  when %s pages came and went that no event tells of: what is in\n"
+		       "    caches at the end hangs on it, and so do blocks that lack such pages\n",
+		       text_grouped(l.passing).text);
+	if (l.other_engine)
+		printf("  what the machine would have had with engine %s: these are the requests\n"
+		       "    it made of its own; %s is the engine that can be held against it\n",
+		       r->engine, REPLAY_ENGINE);
 	if (r->check)
 		printf("  %sthe model broke an invariant%s: %s\n", term_style(term, TERM_RED),
 		       term_style(term, TERM_PLAIN), r->check_why);

@@ -339,7 +339,7 @@ class Replaying(TraceTest):
         write_state(state, **vmstat)
         self.importing(balanced(), "--state", state, "--recorder-pages", 1000)
         document = self.replay()
-        self.assertEqual(document["recorder"], {"buffer_pages": 1000, "outside_pages": 5})
+        self.assertEqual(document["recorder"], {"buffer_pages": 1000, "outside_pages": 5, "outside_large": 0, "passing_pages": 0})
         self.assertEqual(document["start"]["free_pages"]["model"], NR_FRAMES - NR_USED)
         self.assertLessEqual(document["series"][0]["free_pages"], NR_FRAMES - NR_USED - 1000)
         end, books = document["end"], document["books"]
@@ -350,6 +350,25 @@ class Replaying(TraceTest):
         self.assertEqual(books["difference"], sum(books[row] for row in ("waiting", "unfound", "between", "unplaced", "outside", "rest")))
         self.importing(balanced(), "--state", state, "--recorder-pages", NR_FRAMES)
         self.bad(3, "recorder: 4096 pages are said to have been taken", "replay", self.path)
+
+    def test_large_blocks_that_no_event_tells_of(self):
+        # A file of two large blocks is there afterwards.  A third is larger than all that was taken, so it cannot be one.
+        def flags(*blocks):
+            words = [USER_PAGE] * NR_USED + [FREE_PAGE] * (NR_FRAMES - NR_USED)
+            for start, order in blocks:
+                words[start] = 1 << 5 | 1 << 15
+                words[start + 1 : start + (1 << order)] = [1 << 5 | 1 << 16] * ((1 << order) - 1)
+            return struct.pack(f"<{NR_FRAMES}Q", *words)
+
+        for nr, order, large in ((600, 9, 512 + 64), (600, 10, 64), (70, 9, 64)):
+            with self.subTest(nr=nr, order=order):
+                vmstat = {f"vmstat_{when}": f"pgalloc_normal {(nr + 31) * i}\npgfree {31 * i}\n" for i, when in enumerate(("before", "after"))}
+                self.machine(alloc(1, 600) + free(2, 600), kpageflags_after=flags((1024, order), (2560, 6)), **vmstat)
+                document = self.replay()
+                self.assertEqual(document["recorder"], {"buffer_pages": 0, "outside_pages": nr, "outside_large": large, "passing_pages": 30})
+                self.assertEqual(document["end"]["free_pages"]["model"] + document["end"]["pcp_pages"]["model"], NR_FRAMES - NR_USED - nr)
+                if order == 9 and nr == 600:  # a whole block, and a part of another
+                    self.assertEqual(document["end"]["free_2m"]["model"], 7 - 2)
 
     def test_the_first_of_them_can_be_looked_up(self):
         self.machine(balanced() + free(5, 1 << 31) + alloc(7, 700, cpu=9) + free(8, 600) + free(9, 601))

@@ -391,7 +391,8 @@ static void test_from_an_empty_machine(void **state)
 /* Buffers before the events, a file after them, and nobody tells. */
 static void test_with_a_recorder_in_it(void **state)
 {
-	enum { BUFFERS = 3000, FILE_PAGES = 700 };
+	enum { BUFFERS = 3000, FILE_PAGES = 700, LARGE_PAGES = 512 + 512 + 128 };
+	static const unsigned large[] = {9, 9, 7};
 	static struct qr_page *buffers[BUFFERS];
 	char text[64];
 
@@ -408,6 +409,8 @@ static void test_with_a_recorder_in_it(void **state)
 	traffic(20000, NR_FRAMES / 2);
 	record_events(false);
 	m.cpu = 2;
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(take(QR_GFP_HIGHUSER_MOVABLE | QR___GFP_COMP, large[i], FRAME_MOVABLE));
 	for (unsigned i = 0; i < FILE_PAGES; i++)
 		assert_true(take(QR_GFP_HIGHUSER_MOVABLE, 0, FRAME_MOVABLE));
 	for (unsigned i = 0; i < BUFFERS; i++)
@@ -415,7 +418,8 @@ static void test_with_a_recorder_in_it(void **state)
 	record_end();
 	replay();
 	assert_int_equal(result.recorder_pages, BUFFERS);
-	assert_int_equal(result.outside_pages, FILE_PAGES);
+	assert_int_equal(result.outside_pages, LARGE_PAGES + FILE_PAGES);
+	assert_int_equal(result.outside_large, LARGE_PAGES);
 	assert_same_end();
 	replay_forget();
 	machine_end();

@@ -270,6 +270,15 @@ static void put_broken(FILE *out, const struct picture *p)
 	}
 }
 
+static bool other_engine(const struct picture *p)
+{
+	for (unsigned n = 0; n < p->nr_runs; n++) {
+		if (replay_limits(p->machine, &p->runs[n]).other_engine)
+			return true;
+	}
+	return false;
+}
+
 void put_limits(FILE *out, const struct picture *p)
 {
 	struct replay_limits l = replay_limits(p->machine, &p->runs[0]);
@@ -290,6 +299,19 @@ void put_limits(FILE *out, const struct picture *p)
 	fputs("<li>Which pageblock is of which type: only the number of each is recorded, the "
 	      "rest is inferred.</li>\n",
 	      out);
+	put_limit(out,
+		  "In which order the free lists were: <b>%s</b> of the allocations got another "
+		  "frame than on the machine.",
+		  p->runs[0].frames_differ, 0);
+	if (l.passing)
+		put_limit(out,
+			  "When <b>%s</b> pages came and went that no event tells of: what is in "
+			  "caches at the end hangs on it, and so do blocks that lack such pages.",
+			  l.passing, 0);
+	if (other_engine(p))
+		fputs("<li>What the machine would have had with another engine than "
+		      "<b>" REPLAY_ENGINE "</b>: these are the requests it made of its own.</li>\n",
+		      out);
 	if (p->machine->trace->truncated)
 		fputs("<li>The recording was cut off: what came after is not known.</li>\n", out);
 	if (!p->machine->has_after)

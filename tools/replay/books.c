@@ -45,6 +45,18 @@ bool replay_pages_outside(const struct replay_machine *m, int64_t *outside)
 	return true;
 }
 
+uint64_t replay_pages_passing(const struct replay_machine *m, const struct replay_result *r)
+{
+	int64_t freed;
+
+	if (!m->has_after || !vmstat_difference(m, "pgfree", &freed))
+		return 0;
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		freed -= (int64_t)(r->frees[o] << o);
+	freed -= (int64_t)r->recorder_pages;
+	return freed > 0 ? (uint64_t)freed : 0;
+}
+
 /* Free by buddyinfo, as the machine's end is counted, too. */
 static int64_t free_before(const struct state_zone *zone)
 {

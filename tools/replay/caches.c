@@ -88,7 +88,8 @@ static bool fits_pass(const struct replay_machine *m, qr_pfn_t pfn, enum pass pa
 {
 	enum frame_class after = FRAME_OTHER;
 
-	if (m->frames.class[pfn] != FRAME_OTHER || m->touched[pfn] || m->initial_order[pfn] ||
+	if (m->frames.class[pfn] != FRAME_OTHER || m->fate[pfn] != REPLAY_UNTOUCHED ||
+	    m->initial_order[pfn] ||
 	    (pfn + 1 < m->frames.nr && (m->frames.class[pfn + 1] & FRAME_TAIL)))
 		return false;
 	if (m->has_frames_after && pfn < m->frames_after.nr)

@@ -2,6 +2,8 @@
 /*
  * replay/limits.c - what a trace cannot tell, and how much of it there is in this one
  */
+#include <string.h>
+
 #include "replay.h"
 
 struct replay_limits replay_limits(const struct replay_machine *m, const struct replay_result *r)
@@ -10,6 +12,8 @@ struct replay_limits replay_limits(const struct replay_machine *m, const struct 
 		.free_buddyinfo = r->start_free_pages.machine,
 		.free_kpageflags = m->nr_free_snapshot,
 		.cached_guessed = m->nr_cached_guessed,
+		.passing = replay_pages_passing(m, r),
+		.other_engine = strcmp(r->engine, REPLAY_ENGINE) != 0,
 	};
 	uint64_t nr_free = 0;
 

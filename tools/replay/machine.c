@@ -127,9 +127,11 @@ int replay_machine_read(struct replay_machine *m, struct qtrace *trace)
 	if (!error)
 		error = replay_guess_cached(m);
 	if (!error)
+		replay_outside_blocks(m);
+	if (!error)
 		replay_frames_at_start(m);
-	free(m->touched);
-	m->touched = NULL;
+	free(m->fate);
+	m->fate = NULL;
 	return error ? error : read_recorder(m);
 }
 
@@ -156,6 +158,6 @@ void replay_machine_free(struct replay_machine *m)
 	free(m->initial_order);
 	free(m->block_type);
 	free(m->cached);
-	free(m->touched);
+	free(m->fate);
 	memset(m, 0, sizeof(*m));
 }

@@ -388,7 +388,7 @@ static void end_recorder(struct player *p)
 	if (r->interrupted)
 		return;
 	r->recorder_pages = p->recorder.nr;
-	r->outside_pages = replay_recorder_end(&p->recorder, &p->model);
+	replay_recorder_end(&p->recorder, &p->model, r);
 	take_sample(p, r->samples[r->nr_samples - 1].time_ns);
 }
 

@@ -86,7 +86,7 @@ struct replay_machine {
 	bool has_frames_after;
 	uint64_t nr_frames; /* frames.nr, rounded up to pageblocks */
 	uint8_t *initial_order; /* at the first frame of a block in use at the start: order + 1 */
-	uint8_t *touched; /* frames that an event names; only while the machine is read */
+	uint8_t *fate; /* of each frame, enum replay_fate; only while the machine is read */
 	uint8_t *
 		/* of each pageblock, enum qr_migratetype; QR_MIGRATE_TYPES: no memory */
 		block_type;
@@ -97,6 +97,7 @@ struct replay_machine {
 	uint64_t nr_taken_since; /* frames free in the snapshot, but in use at the first event */
 	uint64_t nr_free_snapshot; /* frames, by kpageflags */
 	uint64_t recorder_pages; /* see recorder.c */
+	uint64_t outside_blocks[REPLAY_ORDERS]; /* taken after the last event; from order 1 */
 	unsigned first_cpu; /* of the first event */
 	bool first_cpu_known;
 	int64_t events_net; /* pages that the events allocate, less those that they free */
@@ -104,6 +105,9 @@ struct replay_machine {
 	unsigned nr_cpus;
 	char why[256];
 };
+
+/* What the last event that names a frame says of it. */
+enum replay_fate { REPLAY_UNTOUCHED, REPLAY_IN_USE, REPLAY_FREED };
 
 /* Where in its list a cached block lay: lists lose blocks from the cold end, and to requests from
  * the warm one. */
@@ -185,6 +189,7 @@ struct replay_result {
 	int64_t unplaced_pages; /* how many more are free for it */
 	uint64_t nr_lost;
 	uint64_t recorder_pages, outside_pages; /* taken by recorder.c */
+	uint64_t outside_large; /* of the latter, pages in blocks of several */
 	uint64_t allocs[REPLAY_ORDERS][QR_MIGRATE_TYPES]; /* by order and type */
 	uint64_t frees[REPLAY_ORDERS];
 	uint64_t zone_allocs[QR_NR_ZONES]; /* pages, as pgalloc counts them */
@@ -269,10 +274,13 @@ struct replay_recorder {
 	struct qr_page **pages;
 	uint64_t nr;
 };
+/* While the machine is read: which blocks were taken after the last event. */
+void replay_outside_blocks(struct replay_machine *m);
 /* 0 or -ENOMEM. */
 int replay_recorder_begin(struct replay_recorder *recorder, struct model *model);
-/* Returns how many pages it took that stay in use.  The recorder is freed then. */
-uint64_t replay_recorder_end(struct replay_recorder *recorder, struct model *model);
+/* Says in the result how many pages it took that stay in use.  The recorder is freed then. */
+void replay_recorder_end(struct replay_recorder *recorder, struct model *model,
+			 struct replay_result *r);
 void replay_recorder_free(struct replay_recorder *recorder);
 
 /* books.c */
@@ -283,6 +291,8 @@ void replay_books(const struct replay_machine *m, struct replay_result *r);
  * counters.
  */
 bool replay_pages_outside(const struct replay_machine *m, int64_t *outside);
+/* Pages given back between the snapshots in no event, the recorder's buffers aside; 0: unknown. */
+uint64_t replay_pages_passing(const struct replay_machine *m, const struct replay_result *r);
 
 /* What no replay can know, with the size of it in this trace; pages.  limits.c counts them. */
 struct replay_limits {
@@ -291,6 +301,8 @@ struct replay_limits {
 	uint64_t cached_guessed; /* of these, in frames that may have been theirs */
 	uint64_t no_room; /* of these, the model's caches did not take: they start as free */
 	uint64_t free_buddyinfo, free_kpageflags; /* at the start, by two files, a moment apart */
+	uint64_t passing; /* came and went in no event, nobody knows when */
+	bool other_engine; /* than the one that is held against the machine */
 };
 struct replay_limits replay_limits(const struct replay_machine *m, const struct replay_result *r);
 

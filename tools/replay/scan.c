@@ -22,12 +22,9 @@
 
 #include "replay.h"
 
-/* What the events so far say of a frame. */
-enum fate { FATE_UNTOUCHED, FATE_IN_USE, FATE_FREE };
-
 struct scan {
 	struct replay_machine *m;
-	uint8_t *fate; /* enum fate */
+	uint8_t *fate; /* enum replay_fate: what the events so far say */
 	uint64_t room;
 };
 
@@ -37,7 +34,7 @@ static bool block_inside(const struct replay_machine *m, const struct trace_even
 	       (UINT64_C(1) << e->order) <= m->frames.nr - e->pfn;
 }
 
-static void set_fate(struct scan *s, const struct trace_event *e, enum fate fate)
+static void set_fate(struct scan *s, const struct trace_event *e, enum replay_fate fate)
 {
 	memset(s->fate + e->pfn, (int)fate, UINT64_C(1) << e->order);
 }
@@ -52,7 +49,7 @@ static bool from_before(const struct scan *s, const struct trace_event *e, uint6
 	for (uint64_t pfn = e->pfn; pfn < e->pfn + (UINT64_C(1) << e->order); pfn++) {
 		enum frame_class class = FRAME_CLASS(s->m->frames.class[pfn]);
 
-		if (s->fate[pfn] != FATE_UNTOUCHED || class == FRAME_ABSENT ||
+		if (s->fate[pfn] != REPLAY_UNTOUCHED || class == FRAME_ABSENT ||
 		    class == FRAME_RESERVED)
 			return false;
 		*nr_free += class == FRAME_FREE;
@@ -106,16 +103,16 @@ static int scan_event(struct scan *s, const struct trace_event *e)
 			error = note_cached(s, e);
 			note_in_use(s, e, 0);
 		}
-		set_fate(s, e, FATE_IN_USE);
+		set_fate(s, e, REPLAY_IN_USE);
 	} else if (e->kind == TRACE_FREE) {
 		if (known)
 			note_in_use(s, e, nr_free);
-		set_fate(s, e, FATE_FREE);
+		set_fate(s, e, REPLAY_FREED);
 	} else if (e->kind == TRACE_DRAIN && known && !nr_free) {
 		/* what was free may have come to the cache from there, and gone back unused */
 		error = note_cached(s, e);
 		note_in_use(s, e, 0);
-		set_fate(s, e, FATE_FREE);
+		set_fate(s, e, REPLAY_FREED);
 	}
 	return error;
 }
@@ -159,7 +156,7 @@ int replay_scan(struct replay_machine *m)
 		for (int i = 0; !error && i < nr; i++)
 			error = scan_event(&s, &events[i]);
 	}
-	m->touched = s.fate;
+	m->fate = s.fate;
 	if (error)
 		snprintf(m->why, sizeof(m->why), "no memory for the frames in caches");
 	else if (nr < 0)
