@@ -339,7 +339,10 @@ void qr_split_large_buddy(struct qr_zone *zone, qr_pfn_t pfn, unsigned order, qr
 /* A block for @type from another type's lists; false: none may be had. */
 bool qr___rmqueue_fallback(struct qr_zone *zone, unsigned order, enum qr_migratetype type,
 			   unsigned alloc_flags, qr_pfn_t *pfn) QR_REQUIRES(zone->lock);
-/* The first fallback type with a block of exactly this order; QR_MIGRATE_TYPES: none. */
+/*
+ * The first fallback type with a block of exactly this order; QR_MIGRATE_TYPES: none.  By the
+ * counts of blocks, which the caller has settled.
+ */
 enum qr_migratetype qr_find_suitable_fallback(struct qr_zone *zone, unsigned order,
 					      enum qr_migratetype type, bool only_claim,
 					      bool *can_steal);

@@ -72,8 +72,6 @@ enum qr_migratetype qr_find_suitable_fallback(struct qr_zone *zone, unsigned ord
 					      bool *can_steal)
 {
 	*can_steal = false;
-	if (zone->ops->settle)
-		zone->ops->settle(zone);
 	if (!qr__type_mergeable(type))
 		return QR_MIGRATE_TYPES;
 	if (only_claim && !can_steal_fallback(zone, order, type))
@@ -116,6 +114,7 @@ static bool best_loan(struct qr_zone *zone, const struct borrower *borrower, str
 {
 	unsigned min_order = borrower->order;
 
+	qr__buddy_settle_locked(zone);
 	if (min_order < QR_PAGEBLOCK_ORDER && (borrower->alloc_flags & QR_ALLOC_NOFRAGMENT))
 		min_order = QR_PAGEBLOCK_ORDER;
 	for (unsigned order = QR_MAX_PAGE_ORDER + 1; order-- > min_order;) {

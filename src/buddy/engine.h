@@ -169,8 +169,13 @@ struct qr_buddy_ops {
 extern const struct qr_buddy_ops qr__buddy_list;
 extern const struct qr_buddy_ops qr__buddy_bitmap;
 
-/* Bring the counts of blocks up to date; the zone not locked. */
+/* Bring the counts of blocks up to date: the zone not locked, and locked. */
 void qr__buddy_settle(struct qr_zone *zone);
+QR_INLINE void qr__buddy_settle_locked(struct qr_zone *zone)
+{
+	if (zone->ops->settle)
+		zone->ops->settle(zone);
+}
 
 /* The engine of that name (NULL: the default); NULL: there is none.  And their names, in turn. */
 const struct qr_buddy_ops *qr__buddy_engine(const char *name);

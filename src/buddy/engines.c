@@ -25,7 +25,7 @@ void qr__buddy_settle(struct qr_zone *zone)
 	if (!zone->ops->settle)
 		return;
 	irqs = qr__zone_lock(zone);
-	zone->ops->settle(zone);
+	qr__buddy_settle_locked(zone);
 	qr__zone_unlock(zone, irqs);
 }
 

@@ -55,9 +55,7 @@ void qr__check_list_counts_locked(struct qr_checker *c)
 	struct qr_zone *zone = c->zone;
 	uint64_t nr_free = 0;
 
-	if (zone->ops->settle)
-		zone->ops->settle(zone);
-
+	qr__buddy_settle_locked(zone);
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
 		if (type != QR_MIGRATE_ISOLATE)
 			nr_free += nr_listed(zone, (enum qr_migratetype)type);

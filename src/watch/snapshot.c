@@ -53,8 +53,7 @@ static void snapshot_blocks(struct qr_zone *zone, struct qr_zone_snapshot *snap)
 
 	if (!qr__zone_populated(zone))
 		return;
-	if (zone->ops->settle)
-		zone->ops->settle(zone);
+	qr__buddy_settle_locked(zone);
 	for (unsigned order = 0; order < QR_NR_PAGE_ORDERS; order++) {
 		snap->nr_blocks[order] = zone->ops->nr_blocks_racy(zone, order);
 		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)

@@ -78,6 +78,7 @@ static void free_block(qr_pfn_t pfn, unsigned order, enum qr_migratetype type)
 	}
 	pageblock_is(pfn, type);
 	zone->ops->give(zone, pfn, order, type, QR_END_AUTO);
+	qr__buddy_settle_locked(zone);
 }
 
 static void in_use_movable(qr_pfn_t pfn, unsigned order, uint32_t flag)
@@ -185,6 +186,35 @@ static void test_lenders_are_asked_in_turn(void **state)
 static unsigned largest_lent(void)
 {
 	return test_engine_is("bitmap") ? PB_ORDER - 1 : QR_MAX_PAGE_ORDER;
+}
+
+static struct qr_buddy_ops counting_ops;
+static void (*engine_settle)(struct qr_zone *zone);
+static unsigned nr_settled;
+
+static void settle_counted(struct qr_zone *z)
+{
+	nr_settled++;
+	engine_settle(z);
+}
+
+/* However many orders are looked at, from the largest on. */
+static void test_counts_are_settled_once(void **state)
+{
+	qr_pfn_t pfn;
+
+	(void)state;
+	begin();
+	free_block(PAGEBLOCK, 0, UNMOVABLE);
+	counting_ops = *zone->ops;
+	engine_settle = counting_ops.settle;
+	counting_ops.settle = settle_counted;
+	zone->ops = &counting_ops;
+	nr_settled = 0;
+	assert_true(qr___rmqueue_fallback(zone, 0, MOVABLE, 0, &pfn));
+	assert_int_equal(pfn, PAGEBLOCK);
+	assert_int_equal(nr_settled, 1);
+	end();
 }
 
 static void test_who_may_claim(void **state)
@@ -675,6 +705,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lenders_are_asked_in_turn),
 		cmocka_unit_test(test_who_may_claim),
+		bitmap_unit_test(test_counts_are_settled_once),
 		cmocka_unit_test(test_nothing_to_borrow),
 		cmocka_unit_test(test_largest_block_first),
 		cmocka_unit_test(test_movable_takes_the_smallest_it_may_not_claim),
