@@ -128,6 +128,8 @@ static void bitmap_take_block(struct qr_zone *zone, struct qr_block block, unsig
 			      enum qr_migratetype rest_type)
 {
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
+	if (qr__unlikely(bitmap_has_reported(zone)))
+		qr__bitmap_reported_cut(zone, block.pfn);
 	if (order >= QR_PAGEBLOCK_ORDER)
 		large_remove(zone, block.pfn, order);
 	else
@@ -158,6 +160,15 @@ static bool range_free(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 	return true;
 }
 
+/* Of the blocks that make up a range, none is what it was. */
+static void range_reported_cut(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+{
+	qr_pfn_t end_pfn = pfn + qr__order_pages(order);
+
+	for (; pfn < end_pfn; pfn += QR_PAGEBLOCK_NR_PAGES)
+		qr__bitmap_reported_cut(zone, pfn);
+}
+
 static bool bitmap_carve(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
 	enum qr_migratetype type;
@@ -165,6 +176,8 @@ static bool bitmap_carve(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
 	if (!range_free(zone, pfn, order))
 		return false;
+	if (qr__unlikely(bitmap_has_reported(zone)))
+		range_reported_cut(zone, pfn, order);
 	type = qr__pageblock_type(zone->frames, pfn);
 	if (order >= QR_PAGEBLOCK_ORDER)
 		large_remove(zone, pfn, order);
@@ -246,11 +259,16 @@ unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned 
 static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 			    enum qr_migratetype type, enum qr_list_end end)
 {
+	unsigned joined;
+
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (end != QR_END_FRESH)
 		qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
-	return qr__bitmap_give_uncounted(zone, pfn, order, type);
+	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
+	if (qr__unlikely(bitmap_has_reported(zone)))
+		qr__bitmap_reported_joined(zone, pfn, order);
+	return joined;
 }
 
 /* Looking ---------------------------------------------------------------------------------- */
@@ -286,15 +304,18 @@ static uint64_t bitmap_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
 /* Changing types --------------------------------------------------------------------------- */
 
 /* A whole block leaves one class for another; within a class nothing is to be done. */
-static void whole_reclass(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype from,
+static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype from,
 			  enum qr_migratetype to)
 {
+	struct bitmap_buddy *buddy = bitmap_of(zone);
 	unsigned order = buddy->blocks[i].order;
 
 	if (bitmap_class_of(from) == bitmap_class_of(to))
 		return;
 	qr__bitmap_whole_remove(buddy, i);
 	qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(to));
+	if (qr__unlikely(bitmap_has_reported(zone)))
+		qr__bitmap_reported_joined(zone, bitmap_pfn(buddy, i), order);
 }
 
 /* Does a wholly free block begin or end outside [start_pfn, end_pfn), and lie inside as well? */
@@ -331,7 +352,7 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 		qr__zone_account_free(zone, -(int64_t)block->nr_free, from);
 		qr__zone_account_free(zone, block->nr_free, to);
 		if (block->state == BLOCK_WHOLE)
-			whole_reclass(buddy, i, from, to);
+			whole_reclass(zone, i, from, to);
 		if (bitmap_is_whole(block))
 			continue; /* the head has taken the others along */
 		qr__bitmap_part_open(buddy, i);

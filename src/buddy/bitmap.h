@@ -10,6 +10,7 @@
  *	bitmap_file.c	where partly free pageblocks are filed, and which one serves next
  *	bitmap_whole.c	wholly free pageblocks, as buddies of pageblock order and up
  *	bitmap_count.c	how many blocks of each order there are
+ *	bitmap_reported.c	what was reported of blocks that have changed
  *	bitmap_walk.c	walking over the free blocks
  *	bitmap_check.c	the invariants, executed
  */
@@ -308,6 +309,19 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 /* bitmap_drain.c --------------------------------------------------------------------------- */
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+
+/* bitmap_reported.c ------------------------------------------------------------------------ */
+
+/* A block may have joined others: then what was reported of it and of those is no longer true. */
+void qr__bitmap_reported_joined(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
+/* The free block around pfn is about to be cut. */
+void qr__bitmap_reported_cut(struct qr_zone *zone, qr_pfn_t pfn);
+
+/* Is there any need for these two? */
+QR_INLINE bool bitmap_has_reported(const struct qr_zone *zone)
+{
+	return atomic_load_explicit(&zone->has_reported, memory_order_relaxed);
+}
 
 /* bitmap_walk.c ---------------------------------------------------------------------------- */
 

@@ -491,6 +491,9 @@ static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *
 	else
 		words_give(draining, frames, nr);
 	all_close(draining);
+	for (unsigned n = 0; qr__unlikely(bitmap_has_reported(zone)) && n < nr; n++)
+		qr__bitmap_reported_joined(zone, zone->frames->base_pfn + frames[n],
+					   draining->order);
 	pages_account(draining, &bitmap_of(zone)->stripes[s]);
 	qr__stripe_unlock(zone, s, irqs);
 }

@@ -242,6 +242,13 @@ QR_INLINE void qr__page_review(struct qr_frames *frames, const struct qr_page *p
 		qr__state_update(qr__page_state(frames, page), ~QR_STATE_NOTED, 0);
 }
 
+/* A free block, headed by this page, is reported to be free; its zone locked. */
+QR_INLINE void qr__page_reported_set_locked(struct qr_zone *zone, struct qr_page *page)
+{
+	atomic_store_explicit(&zone->has_reported, true, memory_order_relaxed);
+	qr__page_set(zone->frames, page, QR_PG_REPORTED);
+}
+
 /* What was reported of a free block is no longer true. */
 QR_INLINE void qr__page_reported_clear(struct qr_frames *frames, struct qr_page *page)
 {

@@ -63,6 +63,7 @@ struct qr_zone {
 	enum qr_zone_type type; /* c */
 	uint16_t id; /* c: nid * QR_NR_ZONES + type */
 	_Atomic uint32_t flags; /* a: QR_ZONE_... */
+	_Atomic bool has_reported; /* a: some free block is REPORTED, or once was */
 
 	_Atomic uint64_t start_pfn; /* z */
 	_Atomic uint64_t spanned_pages; /* z */

@@ -37,6 +37,7 @@ struct oracle {
 	struct buddy_machine *m;
 	struct qr_zone *zone;
 	uint8_t *is_free; /* by frame, from BASE */
+	uint8_t *reported; /* by frame: the order at which it was reported, and 1; 0: not since */
 	struct owned owned[MAX_BLOCKS];
 	unsigned nr_owned;
 	uint64_t random;
@@ -121,6 +122,7 @@ static void own(struct oracle *o, qr_pfn_t pfn, unsigned order)
 	if (pfn % (UINT64_C(1) << order))
 		differ(o, "block %#llx of order %u is misaligned", (unsigned long long)pfn, order);
 	mark(o, pfn, order, false);
+	memset(o->reported + (pfn - BASE), 0, (size_t)1 << order);
 	o->owned[o->nr_owned++] = (struct owned){pfn, order};
 }
 
@@ -306,7 +308,33 @@ static void step_rotate(struct oracle *o)
 		differ(o, "%#llx is not first after the rotation", (unsigned long long)pfn);
 }
 
+static void step_report(struct oracle *o)
+{
+	qr_pfn_t pfn = BASE + any(o, NR_FRAMES);
+	struct qr_block block;
+
+	if (!o->zone->ops->find(o->zone, pfn, &block))
+		return;
+	qr__page_reported_set_locked(o->zone, buddy_machine_page(o->m, block.pfn));
+	o->reported[block.pfn - BASE] = (uint8_t)(block.order + 1);
+}
+
 /* Comparing -------------------------------------------------------------------------------- */
+
+/* Whatever says that it was reported is the block that was, and nobody had it since. */
+static void compare_reported(const struct oracle *o)
+{
+	for (qr_pfn_t pfn = qr__zone_start(o->zone); pfn < qr__zone_end(o->zone); pfn++) {
+		struct qr_block block;
+
+		if (!qr__page_test(buddy_machine_page(o->m, pfn), QR_PG_REPORTED))
+			continue;
+		if (!o->zone->ops->find(o->zone, pfn, &block) || block.pfn != pfn ||
+		    o->reported[pfn - BASE] != block.order + 1)
+			differ(o, "%#llx is not the block any more that was reported",
+			       (unsigned long long)pfn);
+	}
+}
 
 static void compare_outside(struct oracle *o)
 {
@@ -396,6 +424,7 @@ static void compare(struct oracle *o)
 {
 	buddy_machine_check(o->zone);
 	compare_blocks(o);
+	compare_reported(o);
 	compare_outside(o);
 	for (unsigned i = 0; i < 4; i++)
 		compare_questions(o);
@@ -415,6 +444,7 @@ static void run(uint64_t seed, uint64_t cut_start, uint64_t cut_end)
 	o.m->ops = &qr__buddy_bitmap;
 	o.zone = buddy_machine_zone(o.m, 0, QR_ZONE_NORMAL, start, end);
 	o.is_free = calloc(1, NR_FRAMES);
+	o.reported = calloc(1, NR_FRAMES);
 	buddy_machine_release(o.zone, start, end);
 	memset(o.is_free + cut_start, 1, end - start);
 	irqs = qr__zone_lock(o.zone);
@@ -422,7 +452,7 @@ static void run(uint64_t seed, uint64_t cut_start, uint64_t cut_end)
 	qr__zone_unlock(o.zone, irqs);
 	for (unsigned i = 0; i < NR_STEPS; i++) {
 		irqs = qr__zone_lock(o.zone);
-		switch (any(&o, 16)) {
+		switch (any(&o, 17)) {
 		case 0:
 			step_carve(&o);
 			break;
@@ -436,10 +466,13 @@ static void run(uint64_t seed, uint64_t cut_start, uint64_t cut_end)
 			step_rotate(&o);
 			break;
 		case 4:
+			step_report(&o);
+			break;
 		case 5:
 		case 6:
 		case 7:
 		case 8:
+		case 9:
 			step_take(&o);
 			break;
 		default:
@@ -457,6 +490,7 @@ static void run(uint64_t seed, uint64_t cut_start, uint64_t cut_end)
 	qr__zone_unlock(o.zone, irqs);
 	assert_int_equal(free_in(&o, BASE, NR_FRAMES), end - start);
 	free(o.is_free);
+	free(o.reported);
 	buddy_machine_free(o.m);
 }
 

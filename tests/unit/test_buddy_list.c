@@ -548,7 +548,7 @@ static void test_move_keeps_marks_and_goes_to_the_cold_end(void **state)
 	qr__pageblock_type_set_locked(zone, BLOCK, QR_MIGRATE_UNMOVABLE);
 	give(BLOCK, 0);
 	give(0, 0);
-	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
+	qr__page_reported_set_locked(zone, page_of(0));
 	qr__pageblock_type_set_locked(zone, 0, QR_MIGRATE_UNMOVABLE);
 	assert_int_equal(zone->ops->move(zone, 0, PAGEBLOCK, MOVABLE, QR_MIGRATE_UNMOVABLE), 1);
 	LIST_IS(0, MOVABLE, NONE);
@@ -579,18 +579,18 @@ static void test_reported_is_cleared_when_a_block_changes(void **state)
 		skip();
 	begin(BLOCK);
 	/* Split. */
-	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
+	qr__page_reported_set_locked(zone, page_of(0));
 	take(0, MOVABLE);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));
 	/* Joined, as either half. */
-	qr__page_set(zone->frames, page_of(1), QR_PG_REPORTED);
-	qr__page_set(zone->frames, page_of(2), QR_PG_REPORTED);
+	qr__page_reported_set_locked(zone, page_of(1));
+	qr__page_reported_set_locked(zone, page_of(2));
 	give(0, 0);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));
 	/* Carved. */
-	qr__page_set(zone->frames, page_of(0), QR_PG_REPORTED);
+	qr__page_reported_set_locked(zone, page_of(0));
 	zone->ops->carve(zone, 3, 0);
 	for (qr_pfn_t pfn = 0; pfn < BLOCK; pfn++)
 		assert_false(qr__page_test(page_of(pfn), QR_PG_REPORTED));

@@ -234,7 +234,7 @@ static void test_undo_without_a_buddy_to_join_only_moves(void **state)
 	begin_empty();
 	assert_true(qr_move_freepages_block_isolate(zone, 0, true));
 	give(0, PB_ORDER);
-	qr__page_set(zone->frames, buddy_machine_page(machine, 0), QR_PG_REPORTED);
+	qr__page_reported_set_locked(zone, buddy_machine_page(machine, 0));
 	if (PB_ORDER < QR_MAX_PAGE_ORDER) {
 		give(PAGEBLOCK, PB_ORDER);
 		assert_true(qr_move_freepages_block_isolate(zone, PAGEBLOCK, true));
