@@ -46,16 +46,19 @@
  *	B8	nr_free of a pageblock is the number of its free frames; it is used, part or whole
  *		by that.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
- *		and of a count that is at most nr_free; fullest[] says which bin of each row is the
- *		lowest that is not empty.
+ *		and of a count that is at most nr_free.  Or it waits to be filed: then its bit is set
+ *		in the stripe's last set, and it is in no bin, or in one of an order that was right
+ *		before pages came back.  fullest[] says which bin of each row is the lowest that is
+ *		not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
  *	B11	A wholly free block is in the set of its class and order, and nothing else is.  Two
  *		that are buddies of one class are joined, but for a change of type since the last of
  *		them was given.
  *	B12	The counts of blocks by type and order say what there is, but for parts that are
- *		marked as stale; a bit of orders[] is set if and only if there is such a largest
- *		block; and the zone's counts of free pages say what the pageblocks' do.  Wholly free
+ *		marked as stale; a bit of orders[] is set if there is such a largest block, and only
+ *		if there is one at least as large; where no part waits, only if there is such a one;
+ *		and the zone's counts of free pages say what the pageblocks' do.  Wholly free
  *		plain pageblocks count as MOVABLE, whatever their record says.
  *	B13	A stripe's bins hold its own pageblocks only, and part_pages[] is the sum
  *		of what is free in its parts.
@@ -215,7 +218,7 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 		qr__bitmap_uncount(buddy, i);
 	line_fill(&buddy->lines[i], bitmap_offset(pfn), order, true);
 	joined = line_join(&buddy->lines[i], bitmap_offset(pfn), order);
-	if (part && joined <= block->order) {
+	if (part && joined <= block->largest) {
 		block->nr_free += 1u << order;
 		qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], 1u << order);
 		return joined;
@@ -386,7 +389,7 @@ static unsigned stripes_for(uint64_t nr_blocks, unsigned shift)
 	return nr_blocks ? (unsigned)((nr_blocks - 1) >> shift) + 1 : 0;
 }
 
-/* How many words a set of whole blocks has: a bit for each pageblock of a stripe; and above. */
+/* How many words a set has; and with those above. */
 static uint32_t set_words(unsigned shift)
 {
 	return (uint32_t)QR_BITMAP_WORDS(UINT64_C(1) << shift);
@@ -400,8 +403,7 @@ static uint32_t set_stride(unsigned shift)
 /* All sets of a stripe; no two stripes share a cache line. */
 static size_t sets_size(unsigned shift)
 {
-	return qr__align_up(NR_CLASSES * NR_WHOLE_ORDERS * sizeof(uint64_t) * set_stride(shift),
-			    64);
+	return qr__align_up(NR_SETS * sizeof(uint64_t) * set_stride(shift), 64);
 }
 
 /* Where the arrays lie behind the struct; everything begins on a cache line of its own. */

@@ -42,10 +42,12 @@ enum bitmap_state {
 struct bitmap_block {
 	struct qr_link link; /* PART: in its bin */
 	uint32_t nr_free;
-	uint32_t bin; /* PART: the count it is filed under; at most nr_free (B9) */
+	uint16_t bin; /* PART: the count it is filed under, at most nr_free (B9); 0: in no bin */
+	bool waiting; /* PART: to be filed (B9) */
 	uint8_t state; /* enum bitmap_state */
 	uint8_t type; /* PART: enum qr_migratetype it is filed under; WHOLE: its class's */
-	uint8_t order; /* PART: of its largest free block; WHOLE: of the block it heads */
+	uint8_t order; /* PART: that it is filed under; WHOLE: of the block it heads */
+	uint8_t largest; /* PART: order of its largest free block */
 	bool counted; /* PART: its blocks are in the counts (B12) */
 };
 
@@ -57,6 +59,7 @@ struct bitmap_block {
 #endif
 
 #define NR_PART_ORDERS QR_PAGEBLOCK_ORDER /* a part is at most half */
+#define PART_ORDERS ((UINT32_C(1) << NR_PART_ORDERS) - 1) /* their bits in orders[] */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 
 _Static_assert(QR_PAGEBLOCK_NR_PAGES <= UINT16_MAX + 1u, "a bin's number fits fullest[]");
@@ -74,12 +77,13 @@ struct bitmap_row {
 struct bitmap_stripe {
 	/* Read by CPUs that look for a stripe to take from. */
 	_Alignas(64) _Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: has largest blocks of k */
+	_Atomic uint32_t waiting; /* QR_TYPE_BITs of parts that wait to be filed */
 	_Atomic uint64_t part_pages[QR_MIGRATE_TYPES]; /* free pages in parts of a type */
 	/* of each row: the lowest bin that is not empty, where its fullest part is; 0: none is */
 	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
-	uint64_t *sets; /* c: pointer; of whole blocks, by class and order; see bitmap_whole.c */
+	uint64_t *sets; /* c: pointer; of whole blocks, by class and order; and what waits */
 	struct bitmap_row rows[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 };
 
@@ -95,7 +99,7 @@ struct bitmap_buddy {
 	struct bitmap_stripe *stripes; /* c: pointer */
 	unsigned
 		row_shift; /* c: log2 of the pageblocks in a word of a set; 6, or fewer are there */
-	uint32_t set_words, set_stride; /* c: of a set of whole blocks; and with its second floor */
+	uint32_t set_words, set_stride; /* c: of a set; and with its second floor */
 	/* Where walks begin, under the whole zone's lock; see rotate. */
 	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 	uint32_t whole_cursor[NR_CLASSES][NR_WHOLE_ORDERS]; /* a pageblock */
@@ -170,6 +174,47 @@ static inline uint32_t bitmap_row_of(const struct bitmap_buddy *buddy, uint32_t 
 	return i >> buddy->row_shift << buddy->row_shift;
 }
 
+/* Sets: a bit for each pageblock of a stripe, and on top one for each word that is not 0. */
+
+#define NR_SETS (NR_CLASSES * NR_WHOLE_ORDERS + 1) /* the last one has the parts that wait */
+
+QR_INLINE uint64_t *bitmap_set(const struct bitmap_buddy *buddy, const struct bitmap_stripe *stripe,
+			       unsigned n)
+{
+	return stripe->sets + n * buddy->set_stride;
+}
+
+/* A pageblock's place in its stripe. */
+QR_INLINE uint32_t bitmap_place(const struct bitmap_buddy *buddy, uint32_t i)
+{
+	return i & ((UINT32_C(1) << buddy->stripe_shift) - 1);
+}
+
+QR_INLINE bool bitmap_set_has(const uint64_t *set, uint32_t place)
+{
+	return set[place / 64] >> (place % 64) & 1;
+}
+
+/* A word of a set changes. */
+QR_INLINE void bitmap_set_word(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t word,
+			       uint64_t value)
+{
+	uint64_t *filled = set + buddy->set_words + word / 64, bit = UINT64_C(1) << (word % 64);
+
+	set[word] = value;
+	*filled = value ? *filled | bit : *filled & ~bit;
+}
+
+QR_INLINE void bitmap_set_add(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
+{
+	bitmap_set_word(buddy, set, place / 64, set[place / 64] | UINT64_C(1) << (place % 64));
+}
+
+QR_INLINE void bitmap_set_remove(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
+{
+	bitmap_set_word(buddy, set, place / 64, set[place / 64] & ~(UINT64_C(1) << (place % 64)));
+}
+
 static inline bool bitmap_is_whole(const struct bitmap_block *block)
 {
 	return block->state == BLOCK_WHOLE || block->state == BLOCK_INNER;
@@ -212,9 +257,13 @@ bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned ty
 
 /* bitmap_file.c ---------------------------------------------------------------------------- */
 
-/* File a pageblock that is partly free and in no container; and take it out of its bin. */
+/* File a pageblock that is partly free and in no container; and take it out of the file. */
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i);
+/* Pages came back to pageblock i, which is used, or a part: it has a block of @largest now. */
+void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest);
+/* File what waits in a stripe.  Before anything is taken, for that is what orders[] relies on. */
+void qr__bitmap_file_waiting(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe);
 /* Before and after the bits of a part, or of a pageblock in no container, change at will. */
 void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i);
 void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);

@@ -56,6 +56,24 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 	return 0;
 }
 
+/* Is pageblock i in its stripe's set of what waits? */
+static bool waits(const struct recount *c, uint32_t i)
+{
+	const uint64_t *set = bitmap_set(c->buddy, bitmap_stripe(c->buddy, i), NR_SETS - 1);
+
+	return bitmap_set_has(set, bitmap_place(c->buddy, i));
+}
+
+/* Will whoever looks for the largest block of a part that waits find out? */
+static bool is_known(const struct recount *c, uint32_t i, unsigned largest)
+{
+	const struct bitmap_stripe *stripe = bitmap_stripe(c->buddy, i);
+	unsigned type = c->buddy->blocks[i].type;
+
+	return atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type) &&
+	       atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) >> largest & 1;
+}
+
 /* B8, B9: state and file of one pageblock, against its bits. */
 static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int largest)
 {
@@ -64,7 +82,7 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	const struct bitmap_row *row;
 
 	if (block->state == BLOCK_USED) {
-		if (!nr_bits)
+		if (!nr_bits && !waits(c, i))
 			return 0;
 		qr__why(c->why, "B8: pageblock %#llx is in no container but has %u free pages",
 			pfn_of(c, i), nr_bits);
@@ -75,7 +93,23 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 			pfn_of(c, i), nr_bits);
 		return 8;
 	}
-	if (block->type != type || block->order != largest || block->bin > nr_bits) {
+	if (block->waiting != waits(c, i)) {
+		qr__why(c->why, "B9: pageblock %#llx and its stripe do not agree whether it waits",
+			pfn_of(c, i));
+		return 9;
+	}
+	if (block->waiting && (block->type != type || block->largest != largest ||
+			       !is_known(c, i, (unsigned)largest))) {
+		qr__why(c->why,
+			"B9: pageblock %#llx of type %u, largest order %d, waits under type %u, "
+			"largest order %u",
+			pfn_of(c, i), type, largest, block->type, block->largest);
+		return 9;
+	}
+	if (block->waiting && !block->bin)
+		return 0;
+	if (block->type != type || block->largest != largest || block->bin > nr_bits ||
+	    (block->order != largest && !block->waiting) || block->order > largest) {
 		qr__why(c->why,
 			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
 			"under type "
@@ -252,12 +286,31 @@ static unsigned fullest_check(struct recount *c, unsigned s, unsigned type, unsi
 	return 9;
 }
 
+/* Adds up the parts that wait and are in no bin; returns their pages. */
+static uint64_t unfiled_count(const struct recount *c, unsigned s, unsigned type, uint64_t *filed)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = s << c->buddy->stripe_shift;
+	     i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
+		const struct bitmap_block *block = &c->buddy->blocks[i];
+
+		if (block->state != BLOCK_PART || block->type != type || block->bin)
+			continue;
+		pages += block->nr_free;
+		(*filed)++;
+	}
+	return pages;
+}
+
 /* B9, B12, B13: a stripe's rows of one type. */
 static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_t *filed)
 {
 	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
 	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
-	uint64_t pages = 0;
+	bool any_waits =
+		atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type);
+	uint64_t pages = unfiled_count(c, s, type, filed);
 
 	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
 		const struct bitmap_row *row = &stripe->rows[type][k];
@@ -268,7 +321,7 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 			broken = fullest_check(c, s, type, k);
 		if (broken)
 			return broken;
-		if ((orders >> k & 1) != (nr != 0)) {
+		if ((orders >> k & 1) != (nr != 0) && (nr || !any_waits)) {
 			qr__why(c->why,
 				"B12: stripe %u has %u parts of type %u, largest order %u, but "
 				"orders %#x",
@@ -298,21 +351,34 @@ static unsigned member_check(struct recount *c, uint32_t i, unsigned class, unsi
 	return 11;
 }
 
-/* B11: one set of whole blocks, all of it, and what its second floor says.  Adds up its blocks. */
+/* B11: does the second floor of a set say what is below? */
+static unsigned floor_check(struct recount *c, unsigned s, unsigned n)
+{
+	const struct bitmap_buddy *buddy = c->buddy;
+	const uint64_t *set = bitmap_set(buddy, &buddy->stripes[s], n);
+	const uint64_t *filled = set + buddy->set_words;
+
+	for (uint32_t w = 0; w < buddy->set_words; w++) {
+		if ((filled[w / 64] >> (w % 64) & 1) != (set[w] != 0)) {
+			qr__why(c->why, "B11: stripe %u is wrong about word %u of set %u", s, w, n);
+			return 11;
+		}
+	}
+	return 0;
+}
+
+/* B11: one set of whole blocks.  Adds them up. */
 static unsigned set_check(struct recount *c, unsigned s, unsigned class, unsigned order,
 			  uint64_t *listed)
 {
 	const struct bitmap_buddy *buddy = c->buddy;
-	unsigned k = class * NR_WHOLE_ORDERS + order - QR_PAGEBLOCK_ORDER;
-	const uint64_t *set = buddy->stripes[s].sets + k * buddy->set_stride;
-	const uint64_t *filled = set + buddy->set_words;
+	unsigned n = class * NR_WHOLE_ORDERS + order - QR_PAGEBLOCK_ORDER;
+	const uint64_t *set = bitmap_set(buddy, &buddy->stripes[s], n);
 	uint32_t first = s << buddy->stripe_shift;
 
+	if (floor_check(c, s, n))
+		return 11;
 	for (uint32_t w = 0; w < buddy->set_words; w++) {
-		if ((filled[w / 64] >> (w % 64) & 1) != (set[w] != 0)) {
-			qr__why(c->why, "B11: stripe %u is wrong about word %u of a set", s, w);
-			return 11;
-		}
 		for (uint64_t word = set[w]; word; word &= word - 1, (*listed)++) {
 			unsigned broken =
 				member_check(c, first + w * 64 + qr__ctz64(word), class, order);
@@ -354,6 +420,8 @@ static unsigned all_sets_check(struct recount *c)
 	uint64_t listed = 0, whole = 0;
 
 	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
+		if (floor_check(c, s, NR_SETS - 1))
+			return 11;
 		for (unsigned class = 0; class < NR_CLASSES; class ++) {
 			unsigned broken = sets_check(c, s, class, &listed);
 

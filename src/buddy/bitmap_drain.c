@@ -6,16 +6,14 @@
  * grouped by stripes first, and takes the lock of each once, for all of its frames.
  *
  * What was allocated in a row is often freed in a row, and so, one after the other, frames come
- * that lie in one word, or in one pageblock, or are pageblocks side by side.  Each of these is
- * looked after as a whole:
+ * that lie in one word, or in one pageblock, or are pageblocks side by side.  Blocks of one word
+ * (from WORD_ORDER on: words of one pageblock) are a *row*, and change together.
  *
- *	row	blocks of one word (from WORD_ORDER on: words of one pageblock) change together
- *	open	a pageblock that has to be filed anew is in no bin until frames of another one
- *		that has to be come, and then filed once
- *	rising	pageblocks that have become whole wait until they can go into their set together
+ * A row is a word of bits and a count, and if by it the pageblock's largest block has grown, a bit
+ * which says that the pageblock waits to be filed anew (bitmap_file.c): it is moved once, however
+ * often it grows, and not at all if the rest of it comes back as well.
  *
- * Frames that come in no order at all are rows of one, and then what counts is that most of them
- * leave their pageblock where it is filed (bitmap_file.c): that is a word of bits and a count.
+ * Pageblocks that have become whole *rise* into their set, together with those beside them.
  */
 #include "bitmap.h"
 
@@ -26,14 +24,11 @@ struct draining {
 	struct qr_zone *zone;
 	unsigned order;
 	unsigned largest; /* order that a block became part of */
-	uint32_t open; /* the pageblock that is to be filed; QR_LIST_NONE: none */
-	enum qr_migratetype open_type;
-	unsigned open_order; /* of its largest free block */
 	uint64_t rising; /* bit n: pageblock rising_first + n; they share a word of a set */
 	uint32_t rising_first;
 	enum bitmap_class rising_class;
-	/* pages of each type that came in this hold of a lock: into parts as they are, and else */
-	int64_t usual[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
+	/* pages of each type that came in this hold of a lock: into parts, and else */
+	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
 };
 
 static QR_COLD void twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
@@ -64,28 +59,6 @@ QR_INLINE bool row_completes(uint64_t word, uint64_t row, unsigned order)
 	if (row & ~around)
 		return word_has(word, order);
 	return (word & around) == around;
-}
-
-/*
- * The usual free: frames of one word of a part, whose largest order and place in the file stay what
- * they are.  False: go the long way.
- */
-QR_INLINE bool word_give(struct draining *draining, _Atomic uint64_t *word,
-			 struct bitmap_block *block, uint64_t mask, unsigned nr)
-{
-	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
-
-	if (qr__unlikely(block->state != BLOCK_PART || block->counted || now & mask ||
-			 block->nr_free + nr >= QR_PAGEBLOCK_NR_PAGES))
-		return false;
-	now |= mask;
-	/* would it complete a block larger than the largest? */
-	if (row_completes(now, mask, block->order + 1u))
-		return false;
-	atomic_store_explicit(word, now, memory_order_relaxed);
-	block->nr_free += nr;
-	draining->usual[block->type] += nr;
-	return true;
 }
 
 /* Whole pageblocks --------------------------------------------------------------------------- */
@@ -122,74 +95,43 @@ QR_INLINE void rising_add(struct draining *draining, uint32_t i, enum qr_migrate
 	buddy->blocks[i].nr_free = QR_PAGEBLOCK_NR_PAGES;
 }
 
-/* A part is complete; its bits need not have been set. */
-static void part_complete(struct draining *draining, uint32_t i, enum qr_migratetype type)
+/* A pageblock gets the last @nr of its pages back; their bits need not have been set. */
+static QR_NOINLINE void complete(struct draining *draining, uint32_t i, unsigned nr)
 {
 	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
 
-	qr__bitmap_part_open(buddy, i);
-	bitmap_line_set(buddy, i, false);
+	draining->pages[type] += nr;
+	if (buddy->blocks[i].state == BLOCK_PART) {
+		qr__bitmap_unfile(buddy, i);
+		bitmap_line_set(buddy, i, false);
+	}
 	rising_add(draining, i, type);
 }
 
-/* Open pageblocks ---------------------------------------------------------------------------- */
+/* Parts -------------------------------------------------------------------------------------- */
 
-/* The open pageblock has got all that it gets for now: it goes where it belongs. */
-static QR_NOINLINE void open_close(struct draining *draining)
+/*
+ * A used pageblock got @nr pages, so few that it is the fullest part now, or nearly so.  That is what
+ * is looked for next, and by CPUs that do not lock the stripe: it is filed at once.
+ */
+static QR_NOINLINE void part_begin(struct draining *draining, uint32_t i, unsigned largest,
+				   unsigned nr)
 {
 	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
 
-	if (buddy->blocks[draining->open].nr_free == QR_PAGEBLOCK_NR_PAGES) {
-		bitmap_line_set(buddy, draining->open, false);
-		rising_add(draining, draining->open, draining->open_type);
-	} else {
-		qr__bitmap_part_file(buddy, draining->open, draining->open_order,
-				     draining->open_type);
-		largest_note(draining, draining->open_order);
-	}
-	draining->open = QR_LIST_NONE;
+	buddy->blocks[i].nr_free = nr;
+	draining->pages[type] += nr;
+	qr__bitmap_part_file(buddy, i, largest, type);
+	largest_note(draining, largest);
 }
 
-/* Whatever waits goes where it belongs. */
-static void all_close(struct draining *draining)
+/* A pageblock, which is used or a part, has a larger block than before. */
+static QR_NOINLINE void part_grow(struct draining *draining, uint32_t i, unsigned largest)
 {
-	if (draining->open != QR_LIST_NONE)
-		open_close(draining);
-	rising_insert(draining);
-}
-
-/* From now on bits of pageblock i may change at will. */
-static void open_begin(struct draining *draining, uint32_t i)
-{
-	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
-
-	if (draining->open != QR_LIST_NONE)
-		open_close(draining);
-	draining->open = i;
-	draining->open_order = 0;
-	if (buddy->blocks[i].state == BLOCK_PART) {
-		draining->open_order = buddy->blocks[i].order;
-		qr__bitmap_part_open(buddy, i);
-	}
-	draining->open_type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
-}
-
-/* Bits of one word of the pageblock that is open, which are clear: blocks of @nr pages in all. */
-QR_INLINE void open_give(struct draining *draining, unsigned w, uint64_t mask, unsigned nr)
-{
-	struct line *line = &bitmap_of(draining->zone)->lines[draining->open];
-	uint64_t now = atomic_load_explicit(&line->word[w], memory_order_relaxed) | mask;
-	unsigned joined = (unsigned)qr__max(draining->order, draining->open_order);
-
-	atomic_store_explicit(&line->word[w], now, memory_order_relaxed);
-	if (now == UINT64_MAX)
-		joined = (unsigned)qr__max(joined, line_join(line, w * 64, WORD_ORDER));
-	else
-		while (row_completes(now, mask, joined + 1))
-			joined++;
-	draining->open_order = joined;
-	bitmap_of(draining->zone)->blocks[draining->open].nr_free += nr;
-	draining->pages[draining->open_type] += nr;
+	qr__bitmap_grow(draining->zone, i, largest);
+	largest_note(draining, largest);
 }
 
 /* Something of a block, at least. */
@@ -206,7 +148,7 @@ static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	unsigned order = draining->order, joined;
 
-	all_close(draining);
+	rising_insert(draining);
 	if (is_free(buddy, bitmap_index(buddy, pfn), bitmap_offset(pfn), order)) {
 		twice_report(zone, pfn, order);
 		return;
@@ -220,13 +162,14 @@ static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
 static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
 {
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
-		int64_t usual = draining->usual[type], pages = draining->pages[type] + usual;
+		int64_t in_parts = draining->in_parts[type];
+		int64_t pages = draining->pages[type] + in_parts;
 
 		if (!pages)
 			continue;
-		qr__bump(&stripe->part_pages[type], (uint64_t)usual);
+		qr__bump(&stripe->part_pages[type], (uint64_t)in_parts);
 		qr__zone_account_free(draining->zone, pages, (enum qr_migratetype)type);
-		draining->usual[type] = draining->pages[type] = 0;
+		draining->in_parts[type] = draining->pages[type] = 0;
 	}
 }
 
@@ -259,42 +202,53 @@ static void states_reset(const struct qr_zone *zone, const uint32_t *frames, uns
 		qr__state_type_set(&zone->frames->states[frames[n]], QR_PT_NONE);
 }
 
-/* A row that changes more than a word of bits and a count; or that is not all in use. */
-static QR_NOINLINE void row_give_carefully(struct draining *draining, uint32_t i, unsigned w,
-					   uint64_t mask, const uint32_t *frames, unsigned nr)
+/* Not all blocks of a row are in use: each for itself, then. */
+static QR_COLD void row_give_singly(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
-	const struct qr_zone *zone = draining->zone;
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-	struct bitmap_block *block = &buddy->blocks[i];
-	_Atomic uint64_t *word = &buddy->lines[i].word[w];
-
-	if (qr__unlikely(bitmap_is_whole(block) ||
-			 (atomic_load_explicit(word, memory_order_relaxed) & mask))) {
-		for (unsigned n = 0; n < nr; n++)
-			block_give(draining, zone->frames->base_pfn + frames[n]);
-		return;
-	}
-	states_reset(zone, frames, nr);
-	/* That somebody counted it may not move it in the file: looking on changes nothing. */
-	if (block->state == BLOCK_PART && block->counted) {
-		qr__bitmap_uncount(buddy, i);
-		if (word_give(draining, word, block, mask, nr << draining->order))
-			return;
-	}
-	open_begin(draining, i);
-	open_give(draining, w, mask, nr << draining->order);
+	for (unsigned n = 0; n < nr; n++)
+		block_give(draining, draining->zone->frames->base_pfn + frames[n]);
 }
 
-/* A row of the pageblock that is open; false: not all of it is in use. */
-QR_INLINE bool row_give_open(struct draining *draining, uint32_t i, unsigned w, uint64_t mask,
-			     unsigned nr)
+/* The largest block that a row has become part of, if that is more than @largest; else this. */
+QR_INLINE unsigned row_largest(const struct line *line, unsigned w, uint64_t row, unsigned largest)
 {
-	const struct line *line = &bitmap_of(draining->zone)->lines[i];
+	uint64_t now = atomic_load_explicit(&line->word[w], memory_order_relaxed);
 
-	if (i != draining->open ||
-	    qr__unlikely(atomic_load_explicit(&line->word[w], memory_order_relaxed) & mask))
+	if (now == UINT64_MAX)
+		return (unsigned)qr__max(largest, line_join(line, w * 64, WORD_ORDER));
+	while (row_completes(now, row, largest + 1))
+		largest++;
+	return largest;
+}
+
+/* The bits @row of word w of pageblock i, blocks of @nr pages; false: not all are in use. */
+QR_INLINE bool row_give(struct draining *draining, uint32_t i, unsigned w, uint64_t row,
+			unsigned nr)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	struct line *line = &buddy->lines[i];
+	uint64_t now = atomic_load_explicit(&line->word[w], memory_order_relaxed);
+	unsigned largest;
+
+	if (qr__unlikely(now & row || bitmap_is_whole(block)))
 		return false;
-	open_give(draining, w, mask, nr);
+	if (qr__unlikely(block->counted))
+		qr__bitmap_uncount(buddy, i);
+	if (block->nr_free + nr == QR_PAGEBLOCK_NR_PAGES) {
+		complete(draining, i, nr);
+		return true;
+	}
+	atomic_store_explicit(&line->word[w], now | row, memory_order_relaxed);
+	if (qr__unlikely(block->state != BLOCK_PART)) {
+		part_begin(draining, i, row_largest(line, w, row, draining->order), nr);
+		return true;
+	}
+	largest = row_largest(line, w, row, block->largest);
+	if (largest > block->largest)
+		part_grow(draining, i, largest);
+	block->nr_free += nr;
+	draining->in_parts[block->type] += nr;
 	return true;
 }
 
@@ -310,22 +264,18 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 	struct qr_zone *zone = draining->zone;
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
-	struct bitmap_block *blocks = buddy->blocks;
-	struct line *lines = buddy->lines;
 
 	for (unsigned n = 0, row; n < nr; n += row) {
-		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER, mask;
-		unsigned w = bitmap_offset(at) / 64, pages;
+		uint64_t at = before + frames[n], mask;
 
 		if (n + AHEAD < nr)
 			pageblock_fetch(buddy, before + frames[n + AHEAD]);
 		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
-		pages = row << draining->order;
-		if (row_give_open(draining, (uint32_t)i, w, mask, pages) ||
-		    word_give(draining, &lines[i].word[w], &blocks[i], mask, pages))
+		if (qr__likely(row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
+					bitmap_offset(at) / 64, mask, row << draining->order)))
 			states_reset(zone, &frames[n], row);
 		else
-			row_give_carefully(draining, (uint32_t)i, w, mask, &frames[n], row);
+			row_give_singly(draining, &frames[n], row);
 	}
 }
 
@@ -369,69 +319,42 @@ QR_INLINE void words_fill(_Atomic uint64_t *words, uint64_t mask)
 		atomic_store_explicit(&words[qr__ctz64(mask)], UINT64_MAX, memory_order_relaxed);
 }
 
-/* A row of @nr pages that leaves its pageblock a part. */
-static void span_row_keep(struct draining *draining, uint32_t i, unsigned at, uint64_t mask,
-			  unsigned nr)
+/* The largest block that one of @nr pages in all, the first at @at, has become part of, or more. */
+QR_INLINE unsigned span_row_largest(const struct draining *draining, uint32_t i, unsigned at,
+				    unsigned nr)
 {
-	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
-	struct bitmap_block *block = &buddy->blocks[i];
-	struct line *line = &buddy->lines[i];
-	bool part = block->state == BLOCK_PART;
-	enum qr_migratetype type = (enum qr_migratetype)block->type;
-	unsigned joined = draining->order;
+	const struct line *line = &bitmap_of(draining->zone)->lines[i];
+	struct bits bits;
 
-	if (part && block->counted)
-		qr__bitmap_uncount(buddy, i);
-	words_fill(&line->word[at / 64 & ~63u], mask);
-	if (nr > 1u << draining->order) {
-		struct bits bits = line_load(line);
-
-		joined = bits_largest(&bits);
-	} else if (part) {
-		joined = line_join(line, at, joined);
-	}
-	if (part && joined <= block->order) {
-		block->nr_free += nr;
-		draining->usual[type] += nr;
-		return;
-	}
-	if (part)
-		qr__bitmap_unfile(buddy, i);
-	else
-		type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
-	block->nr_free += nr;
-	draining->pages[type] += nr;
-	qr__bitmap_part_file(buddy, i, joined, type);
-	largest_note(draining, joined);
+	if (nr == 1u << draining->order)
+		return line_join(line, at, draining->order);
+	bits = line_load(line);
+	return bits_largest(&bits);
 }
 
-/* And one that makes it whole. */
-static void span_row_complete(struct draining *draining, uint32_t i, unsigned nr)
-{
-	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
-	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
-
-	draining->pages[type] += nr;
-	if (buddy->blocks[i].state == BLOCK_PART)
-		part_complete(draining, i, type);
-	else
-		rising_add(draining, i, type);
-}
-
-/* Blocks of a row, the first of them at @at of pageblock i; false: not all of it is in use. */
-QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at, uint64_t mask,
+/* Such a row of pageblock i, the first block at @at, of @nr pages; false: not all are in use. */
+QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at, uint64_t row,
 			     unsigned nr)
 {
 	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
-	unsigned nr_free = buddy->blocks[i].nr_free;
+	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint64_t *words = &buddy->lines[i].word[at / 64 & ~63u];
+	unsigned largest;
 
-	if (nr_free && qr__unlikely(bitmap_is_whole(&buddy->blocks[i]) ||
-				    words_any(&buddy->lines[i].word[at / 64 & ~63u], mask)))
+	if (block->nr_free && qr__unlikely(bitmap_is_whole(block) || words_any(words, row)))
 		return false;
-	if (nr_free + nr == QR_PAGEBLOCK_NR_PAGES)
-		span_row_complete(draining, i, nr);
-	else
-		span_row_keep(draining, i, at, mask, nr);
+	if (qr__unlikely(block->counted))
+		qr__bitmap_uncount(buddy, i);
+	if (block->nr_free + nr == QR_PAGEBLOCK_NR_PAGES) {
+		complete(draining, i, nr);
+		return true;
+	}
+	words_fill(words, row);
+	largest = span_row_largest(draining, i, at, nr);
+	if (block->state != BLOCK_PART || largest > block->largest)
+		part_grow(draining, i, largest);
+	block->nr_free += nr;
+	draining->in_parts[block->type] += nr;
 	return true;
 }
 
@@ -452,8 +375,7 @@ static void spans_give(struct draining *draining, const uint32_t *frames, unsign
 					     bitmap_offset(at), mask, row << draining->order)))
 			states_reset(zone, &frames[n], row);
 		else
-			for (unsigned k = n; k < n + row; k++)
-				block_give(draining, zone->frames->base_pfn + frames[k]);
+			row_give_singly(draining, &frames[n], row);
 	}
 }
 
@@ -490,7 +412,7 @@ static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *
 		spans_give(draining, frames, nr);
 	else
 		words_give(draining, frames, nr);
-	all_close(draining);
+	rising_insert(draining);
 	for (unsigned n = 0; qr__unlikely(bitmap_has_reported(zone)) && n < nr; n++)
 		qr__bitmap_reported_joined(zone, zone->frames->base_pfn + frames[n],
 					   draining->order);
@@ -552,7 +474,6 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 		.zone = zone,
 		.order = order,
 		.largest = order,
-		.open = QR_LIST_NONE,
 		.rising_first = QR_LIST_NONE,
 	};
 

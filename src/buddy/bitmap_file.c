@@ -12,6 +12,11 @@
  * is it moved to the bin it belongs to, so a free costs no list operation, and a pageblock that is
  * chosen really is the fullest: the bins are lower bounds, and those below were looked at first.
  * Each such move is paid for by at least one free since the last.
+ *
+ * A drain that makes the largest order grow does not file the pageblock anew, for more is likely to
+ * come back, and once all of it is back it leaves the file for good.  It *waits*, and all that wait
+ * are filed before anything is taken from their stripe.  Until then blocks only grow, so a bit of
+ * orders[] that was set for one that waits stays true for those who ask for this order or more.
  */
 #include "bitmap.h"
 
@@ -38,6 +43,12 @@ static unsigned fullest_read(const _Atomic uint16_t *fullest)
 static void fullest_set(_Atomic uint16_t *fullest, unsigned bin)
 {
 	atomic_store_explicit(fullest, (uint16_t)bin, memory_order_relaxed);
+}
+
+/* The set of parts that wait, of its stripe. */
+static uint64_t *waiting_of(struct bitmap_buddy *buddy, uint32_t i)
+{
+	return bitmap_set(buddy, bitmap_stripe(buddy, i), NR_SETS - 1);
 }
 
 /* Bins --------------------------------------------------------------------------------------- */
@@ -88,6 +99,21 @@ static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint3
 		fullest_set(fullest, bin_next(row, block->bin));
 }
 
+/* Do parts of this type wait?  Then their orders are there, though no row may have them. */
+static bool waits(const struct bitmap_stripe *stripe, unsigned type)
+{
+	return atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type);
+}
+
+/* Which of a type's part orders there are. */
+static void orders_set(struct bitmap_stripe *stripe, unsigned type, uint32_t parts)
+{
+	uint32_t whole =
+		atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) & ~PART_ORDERS;
+
+	atomic_store_explicit(&stripe->orders[type], whole | parts, memory_order_relaxed);
+}
+
 static void order_note(struct bitmap_buddy *buddy, uint32_t i)
 {
 	const struct bitmap_block *block = &buddy->blocks[i];
@@ -95,7 +121,10 @@ static void order_note(struct bitmap_buddy *buddy, uint32_t i)
 	uint32_t now = atomic_load_explicit(orders, memory_order_relaxed);
 	uint32_t bit = UINT32_C(1) << block->order;
 
-	now = fullest_read(fullest_of(buddy, i)) ? now | bit : now & ~bit;
+	if (fullest_read(fullest_of(buddy, i)))
+		now |= bit;
+	else if (!waits(bitmap_stripe(buddy, i), block->type))
+		now &= ~bit;
 	atomic_store_explicit(orders, now, memory_order_relaxed);
 }
 
@@ -105,7 +134,7 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 
 	block->state = BLOCK_PART;
 	block->type = (uint8_t)type;
-	block->bin = block->nr_free;
+	block->bin = (uint16_t)block->nr_free;
 	bin_push(buddy, row_of(buddy, i), i);
 	order_note(buddy, i);
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
@@ -115,10 +144,107 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	bin_remove(buddy, row_of(buddy, i), i);
-	order_note(buddy, i);
+	if (block->waiting)
+		bitmap_set_remove(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
+	if (block->bin) {
+		bin_remove(buddy, row_of(buddy, i), i);
+		order_note(buddy, i);
+	}
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->state = BLOCK_USED;
+	block->bin = 0;
+	block->waiting = false;
+}
+
+/* Waiting ------------------------------------------------------------------------------------ */
+
+/* From now on it waits, in the bin that it is in, if any. */
+static void wait_begin(struct qr_zone *zone, uint32_t i)
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+	struct bitmap_block *block = &buddy->blocks[i];
+
+	if (block->state != BLOCK_PART) {
+		block->state = BLOCK_PART;
+		block->type = (uint8_t)qr__pageblock_type(zone->frames, bitmap_pfn(buddy, i));
+		qr__bitmap_stale(buddy, i);
+	}
+	block->waiting = true;
+	bitmap_set_add(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
+	atomic_store_explicit(&stripe->waiting,
+			      atomic_load_explicit(&stripe->waiting, memory_order_relaxed) |
+				      QR_TYPE_BIT(block->type),
+			      memory_order_relaxed);
+}
+
+void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest)
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint32_t *orders;
+
+	if (!block->waiting)
+		wait_begin(zone, i);
+	block->largest = (uint8_t)largest;
+	orders = &bitmap_stripe(buddy, i)->orders[block->type];
+	atomic_store_explicit(
+		orders, atomic_load_explicit(orders, memory_order_relaxed) | UINT32_C(1) << largest,
+		memory_order_relaxed);
+}
+
+/* A part that waited goes where it belongs. */
+static void waiting_file(struct bitmap_buddy *buddy, uint32_t i)
+{
+	struct bitmap_block *block = &buddy->blocks[i];
+
+	if (block->bin)
+		bin_remove(buddy, row_of(buddy, i), i);
+	block->waiting = false;
+	block->order = block->largest;
+	block->bin = (uint16_t)block->nr_free;
+	bin_push(buddy, row_of(buddy, i), i);
+}
+
+/* Nothing waits any more: what orders there are is known again. */
+static void orders_review(struct bitmap_stripe *stripe)
+{
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+		uint32_t orders = 0;
+
+		if (!waits(stripe, type))
+			continue;
+		for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
+			if (fullest_read(&stripe->fullest[type][k]))
+				orders |= UINT32_C(1) << k;
+		}
+		orders_set(stripe, type, orders);
+	}
+	atomic_store_explicit(&stripe->waiting, 0, memory_order_relaxed);
+}
+
+static QR_NOINLINE void waiting_file_all(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe)
+{
+	uint32_t first = (uint32_t)(stripe - buddy->stripes) << buddy->stripe_shift;
+	uint64_t *set = bitmap_set(buddy, stripe, NR_SETS - 1);
+
+	for (uint32_t word = 0; word < buddy->set_words; word++) {
+		/* what stands above is right only as long as words change by themselves */
+		if (word % 64 == 0 && !set[buddy->set_words + word / 64]) {
+			word += 63;
+			continue;
+		}
+		for (uint64_t bits = set[word]; bits; bits &= bits - 1)
+			waiting_file(buddy, first + word * 64 + qr__ctz64(bits));
+		bitmap_set_word(buddy, set, word, 0);
+	}
+	orders_review(stripe);
+}
+
+void qr__bitmap_file_waiting(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe)
+{
+	if (qr__unlikely(atomic_load_explicit(&stripe->waiting, memory_order_relaxed)))
+		waiting_file_all(buddy, stripe);
 }
 
 /* Change ------------------------------------------------------------------------------------- */
@@ -131,6 +257,7 @@ void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i)
 		return;
 	if (block->counted)
 		qr__bitmap_uncount(buddy, i);
+	qr__bitmap_file_waiting(buddy, bitmap_stripe(buddy, i));
 	qr__bitmap_unfile(buddy, i);
 }
 
@@ -139,7 +266,7 @@ void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	block->order = (uint8_t)order;
+	block->order = block->largest = (uint8_t)order;
 	block->counted = false;
 	qr__bitmap_stale(buddy, i);
 	qr__bitmap_file(buddy, i, type);
@@ -169,6 +296,9 @@ unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_mig
 		if (here && here < fullest)
 			fullest = here;
 	}
+	/* what waits has got pages back, and is taken to be as empty as can be */
+	if (fullest == QR_PAGEBLOCK_NR_PAGES && waits(stripe, type))
+		fullest--;
 	return fullest;
 }
 
@@ -178,6 +308,7 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 	struct bitmap_row *row = &stripe->rows[type][order];
 	unsigned bin;
 
+	qr__bitmap_file_waiting(buddy, stripe);
 	while ((bin = fullest_read(&stripe->fullest[type][order])) != 0) {
 		uint32_t i = row->bin[bin] - 1;
 		struct bitmap_block *block = &buddy->blocks[i];
@@ -185,7 +316,7 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 		if (block->nr_free == bin)
 			return i;
 		bin_remove(buddy, row, i);
-		block->bin = block->nr_free;
+		block->bin = (uint16_t)block->nr_free;
 		bin_push(buddy, row, i);
 	}
 	return QR_LIST_NONE;
@@ -194,10 +325,10 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 			   enum qr_migratetype type, unsigned order)
 {
-	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
-	uint32_t best = QR_LIST_NONE;
+	uint32_t orders, best = QR_LIST_NONE;
 
-	orders &= (UINT32_C(1) << NR_PART_ORDERS) - 1;
+	qr__bitmap_file_waiting(buddy, stripe);
+	orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) & PART_ORDERS;
 	for (orders = orders >> order << order; orders; orders &= orders - 1) {
 		unsigned k = qr__ctz64(orders);
 		uint32_t i;

@@ -58,9 +58,7 @@ static uint32_t orders_racy(const struct bitmap_stripe *stripe, enum qr_migratet
 static bool has_part_racy(const struct bitmap_stripe *stripe, unsigned order,
 			  enum qr_migratetype type)
 {
-	const uint32_t parts = (UINT32_C(1) << NR_PART_ORDERS) - 1;
-
-	return order < NR_PART_ORDERS && (orders_racy(stripe, type) & parts) >> order;
+	return order < NR_PART_ORDERS && (orders_racy(stripe, type) & PART_ORDERS) >> order;
 }
 
 static bool has_whole_racy(const struct bitmap_stripe *stripe, unsigned order,

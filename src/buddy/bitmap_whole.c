@@ -29,35 +29,7 @@ static unsigned level(unsigned order)
 QR_INLINE uint64_t *set_of(const struct bitmap_buddy *buddy, const struct bitmap_stripe *stripe,
 			   enum bitmap_class class, unsigned order)
 {
-	return stripe->sets + (class * NR_WHOLE_ORDERS + level(order)) * buddy->set_stride;
-}
-
-/* A pageblock's place in its stripe. */
-QR_INLINE uint32_t place_of(const struct bitmap_buddy *buddy, uint32_t i)
-{
-	return i & ((UINT32_C(1) << buddy->stripe_shift) - 1);
-}
-
-QR_INLINE bool set_has(const uint64_t *set, uint32_t place)
-{
-	return set[place / 64] >> (place % 64) & 1;
-}
-
-QR_INLINE void set_add(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
-{
-	uint64_t *filled = set + buddy->set_words;
-
-	set[place / 64] |= UINT64_C(1) << (place % 64);
-	filled[place / 64 / 64] |= UINT64_C(1) << (place / 64 % 64);
-}
-
-QR_INLINE void set_remove(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t place)
-{
-	uint64_t *filled = set + buddy->set_words;
-
-	set[place / 64] &= ~(UINT64_C(1) << (place % 64));
-	if (!set[place / 64])
-		filled[place / 64 / 64] &= ~(UINT64_C(1) << (place / 64 % 64));
+	return bitmap_set(buddy, stripe, class * NR_WHOLE_ORDERS + level(order));
 }
 
 /* The first place of a set; QR_LIST_NONE: it is empty. */
@@ -109,7 +81,8 @@ enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i
 	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	unsigned order = block->order;
 
-	set_remove(buddy, set_of(buddy, stripe, class, order), place_of(buddy, i));
+	qr__bitmap_file_waiting(buddy, stripe);
+	bitmap_set_remove(buddy, set_of(buddy, stripe, class, order), bitmap_place(buddy, i));
 	bitmap_count_whole(stripe, type, order, -1);
 	block->state = BLOCK_USED;
 	for (uint32_t k = 1; k < 1u << level(order); k++)
@@ -130,29 +103,19 @@ unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigne
 	for (; order < QR_MAX_PAGE_ORDER; order++, set += buddy->set_stride) {
 		uint32_t other = i ^ (1u << level(order));
 
-		if (!set_has(set, place_of(buddy, other)))
+		if (!bitmap_set_has(set, bitmap_place(buddy, other)))
 			break;
-		set_remove(buddy, set, place_of(buddy, other));
+		bitmap_set_remove(buddy, set, bitmap_place(buddy, other));
 		bitmap_count_whole(stripe, type, order, -1);
 		blocks[i | other].state = BLOCK_INNER;
 		i &= other;
 	}
-	set_add(buddy, set, place_of(buddy, i));
+	bitmap_set_add(buddy, set, bitmap_place(buddy, i));
 	bitmap_count_whole(stripe, type, order, 1);
 	blocks[i].state = BLOCK_WHOLE;
 	blocks[i].order = (uint8_t)order;
 	blocks[i].type = (uint8_t)type;
 	return order;
-}
-
-/* A word of a set changes. */
-QR_INLINE void word_set(const struct bitmap_buddy *buddy, uint64_t *set, uint32_t word,
-			uint64_t value)
-{
-	uint64_t *filled = set + buddy->set_words + word / 64, bit = UINT64_C(1) << (word % 64);
-
-	set[word] = value;
-	*filled = value ? *filled | bit : *filled & ~bit;
 }
 
 /* These pageblocks head blocks of this order now; returns how many they are. */
@@ -189,7 +152,7 @@ static unsigned row_insert(struct bitmap_buddy *buddy, uint32_t first, uint64_t 
 	uint64_t *set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER);
 	enum qr_migratetype type = bitmap_class_type(class);
 	struct bitmap_block *blocks = &buddy->blocks[first];
-	uint32_t word = place_of(buddy, first) / 64;
+	uint32_t word = bitmap_place(buddy, first) / 64;
 	unsigned order = QR_PAGEBLOCK_ORDER, largest = order;
 
 	for (; row; order++, set += buddy->set_stride) {
@@ -203,7 +166,7 @@ static unsigned row_insert(struct bitmap_buddy *buddy, uint32_t first, uint64_t 
 		came = heads_mark(blocks, now & ~before, order, type);
 		if (came)
 			largest = order;
-		word_set(buddy, set, word, now);
+		bitmap_set_word(buddy, set, word, now);
 		bitmap_count_whole(stripe, type, order, came - inner_mark(blocks, before & ~now));
 	}
 	return largest;
@@ -243,8 +206,9 @@ uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, uns
 	uint64_t *set = set_of(buddy, stripe, class, order), row;
 	uint32_t word = set_first(buddy, set) / 64;
 
+	qr__bitmap_file_waiting(buddy, stripe);
 	row = lowest_bits(set[word], nr);
-	word_set(buddy, set, word, set[word] & ~row);
+	bitmap_set_word(buddy, set, word, set[word] & ~row);
 	bitmap_count_whole(stripe, bitmap_class_type(class), order, -(int)qr__popcount64(row));
 	*first = (s << buddy->stripe_shift) + word * 64;
 	return row;

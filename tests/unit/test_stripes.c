@@ -271,6 +271,7 @@ static void test_what_seemed_fuller_is_looked_at_again(void **state)
 		uint32_t frame = (uint32_t)(start_of(5) + at);
 
 		zone->ops->drain(zone, 0, &frame, 1);
+		qr__bitmap_file_waiting(buddy(), &buddy()->stripes[5]);
 	}
 	assert_int_equal(qr__bitmap_fullest_racy(&buddy()->stripes[5], QR_MIGRATE_MOVABLE, 0), 1);
 	assert_int_equal(refill(0, 0, 2, frames), 2);
@@ -590,7 +591,7 @@ static void test_a_word_that_is_overlooked(void **state)
 	(void)state;
 	begin();
 	largest_set(3)[buddy()->set_words] = 0;
-	assert_broken(11, "B11: stripe 3 is wrong about word 0");
+	assert_broken(11, "B11: stripe 3 is wrong about word 0 of set ");
 }
 
 static void test_an_order_nobody_has(void **state)
