@@ -112,8 +112,8 @@ static QR_NOINLINE void complete(struct draining *draining, uint32_t i, unsigned
 /* Parts -------------------------------------------------------------------------------------- */
 
 /*
- * A used pageblock got @nr pages, so few that it is the fullest part now, or nearly so.  That is what
- * is looked for next, and by CPUs that do not lock the stripe: it is filed at once.
+ * A used pageblock got @nr pages, so few that it is the fullest part now, or nearly so.  That is
+ * what is looked for next, and by CPUs that do not lock the stripe: it is filed at once.
  */
 static QR_NOINLINE void part_begin(struct draining *draining, uint32_t i, unsigned largest,
 				   unsigned nr)
