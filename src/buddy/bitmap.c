@@ -406,9 +406,35 @@ static size_t sets_size(unsigned shift)
 	return qr__align_up(NR_SETS * sizeof(uint64_t) * set_stride(shift), 64);
 }
 
+/*
+ * How many counts of free pages (log2) share a bin: none, if that leaves 16 bins for each pageblock
+ * of a stripe, so that bins take a five hundredth of the memory that they are for, at most.
+ */
+static unsigned bin_shift(uint64_t nr_blocks, unsigned stripe_shift)
+{
+	uint64_t enough = 16 * qr__min(nr_blocks, UINT64_C(1) << stripe_shift);
+	unsigned shift = 0;
+
+	while (QR_PAGEBLOCK_NR_PAGES >> shift > enough)
+		shift++;
+	return shift;
+}
+
+/* From 1 on. */
+static unsigned nr_bins(uint64_t nr_blocks, unsigned stripe_shift)
+{
+	return (unsigned)((QR_PAGEBLOCK_NR_PAGES - 2) >> bin_shift(nr_blocks, stripe_shift)) + 2;
+}
+
+/* All rows of a stripe. */
+static size_t rows_size(unsigned bins)
+{
+	return qr__align_up(QR_MIGRATE_TYPES * NR_PART_ORDERS * bitmap_row_size(bins), 64);
+}
+
 /* Where the arrays lie behind the struct; everything begins on a cache line of its own. */
 struct rooms {
-	size_t stripes, sets, lines, blocks, stale, all;
+	size_t stripes, sets, rows, lines, blocks, stale, all;
 };
 
 static struct rooms rooms_of(uint64_t nr_blocks, unsigned shift)
@@ -418,7 +444,8 @@ static struct rooms rooms_of(uint64_t nr_blocks, unsigned shift)
 
 	r.stripes = qr__align_up(sizeof(struct bitmap_buddy), 64);
 	r.sets = r.stripes + nr_stripes * sizeof(struct bitmap_stripe);
-	r.lines = r.sets + nr_stripes * sets_size(shift);
+	r.rows = r.sets + nr_stripes * sets_size(shift);
+	r.lines = r.rows + nr_stripes * (nr_blocks ? rows_size(nr_bins(nr_blocks, shift)) : 0);
 	r.blocks = r.lines + qr__align_up(nr_blocks * sizeof(struct line), 64);
 	r.stale = r.blocks + qr__align_up(nr_blocks * sizeof(struct bitmap_block), 64);
 	r.all = r.stale + QR_BITMAP_WORDS(nr_blocks) * sizeof(uint64_t);
@@ -436,11 +463,13 @@ static size_t bitmap_zone_size(qr_pfn_t start_pfn, qr_pfn_t end_pfn, unsigned nr
 	return rooms_of(nr_blocks, stripe_shift(end_pfn - start_pfn, nr_cpus)).all;
 }
 
-static void stripes_init(struct bitmap_buddy *buddy, char *sets)
+static void stripes_init(struct bitmap_buddy *buddy, char *sets, char *rows)
 {
-	for (unsigned s = 0; s < buddy->nr_stripes; s++)
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
 		buddy->stripes[s].sets =
 			(uint64_t *)(void *)(sets + s * sets_size(buddy->stripe_shift));
+		buddy->stripes[s].rows = rows + s * rows_size(buddy->nr_bins);
+	}
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
 		for (unsigned k = 0; k < NR_PART_ORDERS; k++)
 			buddy->cursor[type][k] = buddy->start_pfn;
@@ -461,6 +490,10 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->stripe_shift = stripe_shift(end_pfn - start_pfn, zone->frames->base.nr_cpus);
 	buddy->nr_stripes = stripes_for(buddy->nr_blocks, buddy->stripe_shift);
 	buddy->row_shift = (unsigned)qr__min(buddy->stripe_shift, 6);
+	if (buddy->nr_blocks) {
+		buddy->bin_shift = bin_shift(buddy->nr_blocks, buddy->stripe_shift);
+		buddy->nr_bins = nr_bins(buddy->nr_blocks, buddy->stripe_shift);
+	}
 	buddy->set_words = set_words(buddy->stripe_shift);
 	buddy->set_stride = set_stride(buddy->stripe_shift);
 	rooms = rooms_of(buddy->nr_blocks, buddy->stripe_shift);
@@ -468,7 +501,7 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->lines = (struct line *)(void *)((char *)memory + rooms.lines);
 	buddy->blocks = (struct bitmap_block *)(void *)((char *)memory + rooms.blocks);
 	buddy->stale = (_Atomic uint64_t *)(void *)((char *)memory + rooms.stale);
-	stripes_init(buddy, (char *)memory + rooms.sets);
+	stripes_init(buddy, (char *)memory + rooms.sets, (char *)memory + rooms.rows);
 	qr__zone_stripes_init(zone, start_pfn, buddy->stripe_shift + QR_PAGEBLOCK_ORDER,
 			      buddy->nr_stripes);
 }

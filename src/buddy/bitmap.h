@@ -42,7 +42,7 @@ enum bitmap_state {
 struct bitmap_block {
 	struct qr_link link; /* PART: in its bin */
 	uint32_t nr_free;
-	uint16_t bin; /* PART: the count it is filed under, at most nr_free (B9); 0: in no bin */
+	uint16_t bin; /* PART: that it is filed in (B9); 0: none */
 	bool waiting; /* PART: to be filed (B9) */
 	uint8_t state; /* enum bitmap_state */
 	uint8_t type; /* PART: enum qr_migratetype it is filed under; WHOLE: its class's */
@@ -64,10 +64,13 @@ struct bitmap_block {
 
 _Static_assert(QR_PAGEBLOCK_NR_PAGES <= UINT16_MAX + 1u, "a bin's number fits fullest[]");
 
-/* Pageblocks of one type and one largest order, by number of free pages. */
+/*
+ * Pageblocks of one type and one largest order, by number of free pages: where they are filed in a
+ * stripe.  See bitmap_row().
+ */
 struct bitmap_row {
-	uint64_t filled[LINE_WORDS]; /* bit n: bin n is not empty */
-	uint32_t bin[QR_PAGEBLOCK_NR_PAGES]; /* 1 + the first pageblock; 0: empty */
+	uint64_t *filled; /* bit n: bin n is not empty */
+	uint32_t *bin; /* 1 + the first pageblock; 0: empty */
 };
 
 /*
@@ -84,7 +87,7 @@ struct bitmap_stripe {
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
 	uint64_t *sets; /* c: pointer; of whole blocks, by class and order; and what waits */
-	struct bitmap_row rows[QR_MIGRATE_TYPES][NR_PART_ORDERS];
+	char *rows; /* c: pointer; their bitmaps and bins, by type and order */
 };
 
 /* The engine's state, zone->buddy. */
@@ -99,6 +102,8 @@ struct bitmap_buddy {
 	struct bitmap_stripe *stripes; /* c: pointer */
 	unsigned
 		row_shift; /* c: log2 of the pageblocks in a word of a set; 6, or fewer are there */
+	/* c: in a row; so many counts of free pages (log2) share a bin */
+	unsigned nr_bins, bin_shift;
 	uint32_t set_words, set_stride; /* c: of a set; and with its second floor */
 	/* Where walks begin, under the whole zone's lock; see rotate. */
 	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS];
@@ -215,6 +220,39 @@ QR_INLINE void bitmap_set_remove(const struct bitmap_buddy *buddy, uint64_t *set
 	bitmap_set_word(buddy, set, place / 64, set[place / 64] & ~(UINT64_C(1) << (place % 64)));
 }
 
+/*
+ * Which bin a pageblock with so many free pages belongs to.  From bin 1 on, each is for as many
+ * counts.
+ */
+static inline uint32_t bitmap_bin_for(const struct bitmap_buddy *buddy, uint32_t nr_free)
+{
+	return ((nr_free - 1) >> buddy->bin_shift) + 1;
+}
+
+/* How many bytes a row takes: of its bitmap, and all of it. */
+static inline size_t bitmap_filled_size(unsigned nr_bins)
+{
+	return QR_BITMAP_WORDS(nr_bins) * sizeof(uint64_t);
+}
+
+static inline size_t bitmap_row_size(unsigned nr_bins)
+{
+	return bitmap_filled_size(nr_bins) + qr__align_up(nr_bins * sizeof(uint32_t), 8);
+}
+
+static inline struct bitmap_row bitmap_row(const struct bitmap_buddy *buddy,
+					   const struct bitmap_stripe *stripe, unsigned type,
+					   unsigned order)
+{
+	unsigned n = type * NR_PART_ORDERS + order;
+	char *at = stripe->rows + n * bitmap_row_size(buddy->nr_bins);
+
+	return (struct bitmap_row){
+		.filled = (uint64_t *)(void *)at,
+		.bin = (uint32_t *)(void *)(at + bitmap_filled_size(buddy->nr_bins)),
+	};
+}
+
 static inline bool bitmap_is_whole(const struct bitmap_block *block)
 {
 	return block->state == BLOCK_WHOLE || block->state == BLOCK_INNER;
@@ -274,7 +312,8 @@ void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order
 uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 			   enum qr_migratetype type, unsigned order);
 /* Without a lock: at least so many free pages it has; QR_PAGEBLOCK_NR_PAGES: there is none. */
-unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type,
+unsigned qr__bitmap_fullest_racy(const struct bitmap_buddy *buddy,
+				 const struct bitmap_stripe *stripe, enum qr_migratetype type,
 				 unsigned order);
 /* The same, among those whose largest free block has exactly this order. */
 uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,

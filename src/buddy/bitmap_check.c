@@ -79,7 +79,7 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 {
 	const struct bitmap_block *block = &c->buddy->blocks[i];
 	enum qr_migratetype type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i));
-	const struct bitmap_row *row;
+	struct bitmap_row row;
 
 	if (block->state == BLOCK_USED) {
 		if (!nr_bits && !waits(c, i))
@@ -108,18 +108,18 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	}
 	if (block->waiting && !block->bin)
 		return 0;
-	if (block->type != type || block->largest != largest || block->bin > nr_bits ||
+	if (block->type != type || block->largest != largest ||
+	    block->bin > bitmap_bin_for(c->buddy, nr_bits) ||
 	    (block->order != largest && !block->waiting) || block->order > largest) {
 		qr__why(c->why,
 			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
-			"under type "
-			"%u, order %u, count %u",
+			"under type %u, order %u, bin %u",
 			pfn_of(c, i), type, largest, nr_bits, block->type, block->order,
 			block->bin);
 		return 9;
 	}
-	row = &bitmap_stripe(c->buddy, i)->rows[block->type][block->order];
-	if (!(row->filled[block->bin / 64] >> (block->bin % 64) & 1) || !row->bin[block->bin]) {
+	row = bitmap_row(c->buddy, bitmap_stripe(c->buddy, i), block->type, block->order);
+	if (!(row.filled[block->bin / 64] >> (block->bin % 64) & 1) || !row.bin[block->bin]) {
 		qr__why(c->why, "B9: pageblock %#llx is filed in bin %u, which is empty",
 			pfn_of(c, i), block->bin);
 		return 9;
@@ -262,7 +262,7 @@ static unsigned row_check(struct recount *c, unsigned s, const struct bitmap_row
 {
 	unsigned broken = 0;
 
-	for (unsigned bin = 0; !broken && bin < QR_PAGEBLOCK_NR_PAGES; bin++)
+	for (unsigned bin = 0; !broken && bin < c->buddy->nr_bins; bin++)
 		broken = bin_check(c, s, row, bin, nr, pages);
 	return broken;
 }
@@ -271,13 +271,13 @@ static unsigned row_check(struct recount *c, unsigned s, const struct bitmap_row
 static unsigned fullest_check(struct recount *c, unsigned s, unsigned type, unsigned order)
 {
 	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
-	const struct bitmap_row *row = &stripe->rows[type][order];
+	const struct bitmap_row row = bitmap_row(c->buddy, stripe, type, order);
 	unsigned kept = atomic_load_explicit(&stripe->fullest[type][order], memory_order_relaxed);
 	unsigned bin = 0;
 
-	while (bin < QR_PAGEBLOCK_NR_PAGES && !row->bin[bin])
+	while (bin < c->buddy->nr_bins && !row.bin[bin])
 		bin++;
-	if (bin % QR_PAGEBLOCK_NR_PAGES == kept)
+	if (bin % c->buddy->nr_bins == kept)
 		return 0;
 	qr__why(c->why,
 		"B9: stripe %u has its fullest part of type %u, largest order %u in bin %u, not "
@@ -313,9 +313,9 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 	uint64_t pages = unfiled_count(c, s, type, filed);
 
 	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
-		const struct bitmap_row *row = &stripe->rows[type][k];
+		const struct bitmap_row row = bitmap_row(c->buddy, stripe, type, k);
 		uint32_t nr = 0;
-		unsigned broken = row_check(c, s, row, &nr, &pages);
+		unsigned broken = row_check(c, s, &row, &nr, &pages);
 
 		if (!broken)
 			broken = fullest_check(c, s, type, k);

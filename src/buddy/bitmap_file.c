@@ -3,9 +3,13 @@
  * buddy/bitmap_file.c - where partly free pageblocks are filed, and which one serves next
  *
  * For each type, and for each order that a pageblock's largest free block can have, there is a row
- * of bins by the exact number of free pages, a bitmap of the bins that are not empty, and the
- * lowest of them, which CPUs read without a lock to choose between stripes.  The fullest pageblock
- * that serves a request of order k is in the lowest bin of the rows k and up.
+ * of bins by the number of free pages, a bitmap of the bins that are not empty, and the lowest of
+ * them, which CPUs read without a lock to choose between stripes.  The fullest pageblock that
+ * serves a request of order k is in the lowest bin of the rows k and up.
+ *
+ * Bins are for one count each, but in stripes of a few pageblocks, where that would take more
+ * memory than it is worth: there several counts share one, and whoever chooses looks at all that
+ * is in it.
  *
  * A free page that does not change the largest order leaves its pageblock where it is filed: the
  * bin may then be lower than the count (B9).  Only when such a pageblock comes up to be chosen
@@ -20,11 +24,11 @@
  */
 #include "bitmap.h"
 
-static struct bitmap_row *row_of(struct bitmap_buddy *buddy, uint32_t i)
+static struct bitmap_row row_of(const struct bitmap_buddy *buddy, uint32_t i)
 {
 	const struct bitmap_block *block = &buddy->blocks[i];
 
-	return &bitmap_stripe(buddy, i)->rows[block->type][block->order];
+	return bitmap_row(buddy, bitmap_stripe(buddy, i), block->type, block->order);
 }
 
 /* The number of its row's lowest bin that is not empty; 0: all are. */
@@ -53,36 +57,41 @@ static uint64_t *waiting_of(struct bitmap_buddy *buddy, uint32_t i)
 
 /* Bins --------------------------------------------------------------------------------------- */
 
-static void bin_push(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
+/* Into the bin that it belongs to by now. */
+static void bin_push(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
+	struct bitmap_row row = row_of(buddy, i);
 	_Atomic uint16_t *fullest = fullest_of(buddy, i);
-	uint32_t *bin = &row->bin[block->bin];
+	uint32_t *bin;
 
+	block->bin = (uint16_t)bitmap_bin_for(buddy, block->nr_free);
+	bin = &row.bin[block->bin];
 	block->link.prev = QR_LIST_NONE;
 	block->link.next = *bin - 1; /* an empty bin's 0 becomes QR_LIST_NONE */
 	if (*bin)
 		buddy->blocks[*bin - 1].link.prev = i;
 	else
-		row->filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
+		row.filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
 	*bin = i + 1;
 	if (fullest_read(fullest) - 1u >= block->bin) /* or there was none */
 		fullest_set(fullest, block->bin);
 }
 
 /* The lowest bin from @bin on that is not empty; 0: all are. */
-static unsigned bin_next(const struct bitmap_row *row, unsigned bin)
+static unsigned bin_next(const struct bitmap_buddy *buddy, const uint64_t *filled, unsigned bin)
 {
-	for (unsigned w = bin / 64; w < LINE_WORDS; w++) {
-		if (row->filled[w])
-			return w * 64 + qr__ctz64(row->filled[w]);
+	for (unsigned w = bin / 64; w < QR_BITMAP_WORDS(buddy->nr_bins); w++) {
+		if (filled[w])
+			return w * 64 + qr__ctz64(filled[w]);
 	}
 	return 0;
 }
 
-static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint32_t i)
+static void bin_remove(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
+	struct bitmap_row row = row_of(buddy, i);
 	_Atomic uint16_t *fullest = fullest_of(buddy, i);
 
 	if (block->link.next != QR_LIST_NONE)
@@ -91,12 +100,12 @@ static void bin_remove(struct bitmap_buddy *buddy, struct bitmap_row *row, uint3
 		buddy->blocks[block->link.prev].link.next = block->link.next;
 		return;
 	}
-	row->bin[block->bin] = block->link.next + 1;
-	if (row->bin[block->bin])
+	row.bin[block->bin] = block->link.next + 1;
+	if (row.bin[block->bin])
 		return;
-	row->filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+	row.filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
 	if (fullest_read(fullest) == block->bin) /* all before it are empty */
-		fullest_set(fullest, bin_next(row, block->bin));
+		fullest_set(fullest, bin_next(buddy, row.filled, block->bin));
 }
 
 /* Do parts of this type wait?  Then their orders are there, though no row may have them. */
@@ -134,8 +143,7 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 
 	block->state = BLOCK_PART;
 	block->type = (uint8_t)type;
-	block->bin = (uint16_t)block->nr_free;
-	bin_push(buddy, row_of(buddy, i), i);
+	bin_push(buddy, i);
 	order_note(buddy, i);
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
 }
@@ -147,7 +155,7 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 	if (block->waiting)
 		bitmap_set_remove(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
 	if (block->bin) {
-		bin_remove(buddy, row_of(buddy, i), i);
+		bin_remove(buddy, i);
 		order_note(buddy, i);
 	}
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
@@ -199,11 +207,10 @@ static void waiting_file(struct bitmap_buddy *buddy, uint32_t i)
 	struct bitmap_block *block = &buddy->blocks[i];
 
 	if (block->bin)
-		bin_remove(buddy, row_of(buddy, i), i);
+		bin_remove(buddy, i);
 	block->waiting = false;
 	block->order = block->largest;
-	block->bin = (uint16_t)block->nr_free;
-	bin_push(buddy, row_of(buddy, i), i);
+	bin_push(buddy, i);
 }
 
 /* Nothing waits any more: what orders there are is known again. */
@@ -285,16 +292,23 @@ void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migra
 
 /* Choice ------------------------------------------------------------------------------------- */
 
-unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type,
+/* The least that a pageblock in this bin has free. */
+static unsigned least_of(const struct bitmap_buddy *buddy, unsigned bin)
+{
+	return ((bin - 1) << buddy->bin_shift) + 1;
+}
+
+unsigned qr__bitmap_fullest_racy(const struct bitmap_buddy *buddy,
+				 const struct bitmap_stripe *stripe, enum qr_migratetype type,
 				 unsigned order)
 {
 	unsigned fullest = QR_PAGEBLOCK_NR_PAGES;
 
 	for (unsigned k = order; k < NR_PART_ORDERS; k++) {
-		unsigned here = fullest_read(&stripe->fullest[type][k]);
+		unsigned bin = fullest_read(&stripe->fullest[type][k]);
 
-		if (here && here < fullest)
-			fullest = here;
+		if (bin && least_of(buddy, bin) < fullest)
+			fullest = least_of(buddy, bin);
 	}
 	/* what waits has got pages back, and is taken to be as empty as can be */
 	if (fullest == QR_PAGEBLOCK_NR_PAGES && waits(stripe, type))
@@ -302,22 +316,43 @@ unsigned qr__bitmap_fullest_racy(const struct bitmap_stripe *stripe, enum qr_mig
 	return fullest;
 }
 
+/*
+ * The fullest of those in a bin, once those that belong to another one are there; QR_LIST_NONE: it
+ * is empty now.
+ */
+static uint32_t bin_choose(struct bitmap_buddy *buddy, uint32_t first)
+{
+	uint32_t best = QR_LIST_NONE, next;
+
+	for (uint32_t i = first; i != QR_LIST_NONE; i = next) {
+		struct bitmap_block *block = &buddy->blocks[i];
+
+		next = block->link.next;
+		if (bitmap_bin_for(buddy, block->nr_free) != block->bin) {
+			bin_remove(buddy, i);
+			bin_push(buddy, i);
+			continue;
+		}
+		if (best == QR_LIST_NONE || block->nr_free < buddy->blocks[best].nr_free)
+			best = i;
+		if (!buddy->bin_shift)
+			break; /* all in it are alike */
+	}
+	return best;
+}
+
 uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
 				 enum qr_migratetype type, unsigned order)
 {
-	struct bitmap_row *row = &stripe->rows[type][order];
+	struct bitmap_row row = bitmap_row(buddy, stripe, type, order);
 	unsigned bin;
 
 	qr__bitmap_file_waiting(buddy, stripe);
 	while ((bin = fullest_read(&stripe->fullest[type][order])) != 0) {
-		uint32_t i = row->bin[bin] - 1;
-		struct bitmap_block *block = &buddy->blocks[i];
+		uint32_t i = bin_choose(buddy, row.bin[bin] - 1);
 
-		if (block->nr_free == bin)
+		if (i != QR_LIST_NONE)
 			return i;
-		bin_remove(buddy, row, i);
-		block->bin = (uint16_t)block->nr_free;
-		bin_push(buddy, row, i);
 	}
 	return QR_LIST_NONE;
 }
@@ -335,7 +370,8 @@ uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *str
 
 		/* even as a lower bound it is no fuller than what we have */
 		if (best != QR_LIST_NONE &&
-		    fullest_read(&stripe->fullest[type][k]) >= buddy->blocks[best].nr_free)
+		    least_of(buddy, fullest_read(&stripe->fullest[type][k])) >=
+			    buddy->blocks[best].nr_free)
 			continue;
 		i = qr__bitmap_choose_exact(buddy, stripe, type, k);
 		if (best == QR_LIST_NONE || buddy->blocks[i].nr_free < buddy->blocks[best].nr_free)

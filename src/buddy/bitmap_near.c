@@ -110,7 +110,7 @@ static struct pick fullest_racy(const struct bitmap_buddy *buddy, unsigned order
 
 		if (!worth_racy(stripe, order, type))
 			continue;
-		here = qr__bitmap_fullest_racy(stripe, type, order);
+		here = qr__bitmap_fullest_racy(buddy, stripe, type, order);
 		if (here < first) {
 			second = first;
 			first = here;

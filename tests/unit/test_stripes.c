@@ -134,6 +134,63 @@ static void test_small_zones_are_not(void **state)
 	end();
 }
 
+/* What the engine keeps for a zone is a small part of it, however small it is. */
+static void test_a_zone_s_metadata_is_in_proportion(void **state)
+{
+	const struct qr_buddy_ops *ops = &qr__buddy_bitmap;
+
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER < 8)
+		skip(); /* a line for a few pages */
+	for (uint64_t pages = QR_MAX_ORDER_NR_PAGES; pages <= PAGES; pages *= 2)
+		for (unsigned nr_cpus = 1; nr_cpus <= NR_CPUS; nr_cpus++)
+			assert_true(ops->zone_size(0, pages, nr_cpus) <=
+				    pages * QR_PAGE_SIZE / 256);
+	assert_true(ops->zone_size(0, 0, 1) < 4096);
+}
+
+/* Every other page of a pageblock that was whole, so many of them. */
+static void singles_leave(qr_pfn_t start, unsigned nr)
+{
+	carve(start, QR_PAGEBLOCK_ORDER);
+	for (unsigned i = 0; i < nr; i++) {
+		uint32_t frame = (uint32_t)start + 2 * i;
+
+		zone->ops->drain(zone, 0, &frame, 1);
+	}
+}
+
+/* In a small zone they do, and still the fullest serves. */
+static void test_counts_that_share_a_bin(void **state)
+{
+	uint32_t frame;
+
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER < 9 || QR_MAX_PAGE_ORDER > 10)
+		skip(); /* no zone is small */
+	begin_with(1, 4 * QR_MAX_ORDER_NR_PAGES);
+	assert_in_range(buddy()->bin_shift, 1, 3);
+	singles_leave(3 * PB, 1);
+	singles_leave(0, 2);
+	singles_leave(PB, 1);
+	singles_leave(2 * PB, 2);
+	assert_int_equal(bitmap_bin_for(buddy(), 1), bitmap_bin_for(buddy(), 2));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(refill(0, 0, 1, &frame), 1);
+		assert_int_equal(frame, i ? 3 * PB : PB);
+	}
+	assert_int_equal(refill(0, 0, 1, &frame), 1);
+	assert_true(frame == 0 || frame == 2 * PB);
+	/* and what was filed with one page belongs elsewhere by now */
+	singles_leave(4 * PB, 6);
+	singles_leave(5 * PB, 5);
+	while (refill(0, 0, 1, &frame) && frame < 4 * PB)
+		;
+	assert_int_equal(frame, 5 * PB);
+	buddy_machine_check(zone);
+	end();
+}
+
 /* A rest makes no stripe for which there is no lock. */
 static void test_there_are_no_more_stripes_than_locks(void **state)
 {
@@ -209,6 +266,11 @@ static void all_but_take(qr_pfn_t start, unsigned order)
 		carve(start + qr__order_pages(k), k);
 }
 
+static unsigned fullest_of(unsigned s)
+{
+	return qr__bitmap_fullest_racy(buddy(), &buddy()->stripes[s], QR_MIGRATE_MOVABLE, 0);
+}
+
 static uint64_t part_pages(unsigned s)
 {
 	return qr__read(&buddy()->stripes[s].part_pages[QR_MIGRATE_MOVABLE]);
@@ -273,12 +335,11 @@ static void test_what_seemed_fuller_is_looked_at_again(void **state)
 		zone->ops->drain(zone, 0, &frame, 1);
 		qr__bitmap_file_waiting(buddy(), &buddy()->stripes[5]);
 	}
-	assert_int_equal(qr__bitmap_fullest_racy(&buddy()->stripes[5], QR_MIGRATE_MOVABLE, 0), 1);
+	assert_int_equal(fullest_of(5), 1);
 	assert_int_equal(refill(0, 0, 2, frames), 2);
 	assert_int_equal(qr__zone_stripe(zone, frames[0]), 2);
 	assert_int_equal(qr__zone_stripe(zone, frames[1]), 2);
-	assert_int_equal(qr__bitmap_fullest_racy(&buddy()->stripes[5], QR_MIGRATE_MOVABLE, 0),
-			 PB / 2);
+	assert_int_equal(fullest_of(5), PB / 2);
 	end();
 }
 
@@ -530,8 +591,9 @@ static void test_a_part_in_another_s_bin(void **state)
 	pieces_make(3, 1);
 	other = &buddy()->stripes[4];
 	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
-		other->rows[QR_MIGRATE_MOVABLE][k] =
-			buddy()->stripes[3].rows[QR_MIGRATE_MOVABLE][k];
+		memcpy(bitmap_row(buddy(), other, QR_MIGRATE_MOVABLE, k).filled,
+		       bitmap_row(buddy(), &buddy()->stripes[3], QR_MIGRATE_MOVABLE, k).filled,
+		       bitmap_row_size(buddy()->nr_bins));
 		atomic_store(&other->fullest[QR_MIGRATE_MOVABLE][k],
 			     atomic_load(&buddy()->stripes[3].fullest[QR_MIGRATE_MOVABLE][k]));
 	}
@@ -608,6 +670,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_large_zones_are_divided),
 		cmocka_unit_test(test_small_zones_are_not),
+		cmocka_unit_test(test_a_zone_s_metadata_is_in_proportion),
+		cmocka_unit_test(test_counts_that_share_a_bin),
 		cmocka_unit_test(test_there_are_no_more_stripes_than_locks),
 		cmocka_unit_test(test_homes_are_spread),
 		cmocka_unit_test(test_home_s_parts_come_first),
