@@ -17,7 +17,7 @@ enum { RAM_PAGES = 4096, KERNEL_PAGES = 512 };
 static _Alignas(4096) unsigned char ram[RAM_PAGES][QR_PAGE_SIZE];
 
 /* Room for the page records; a kernel would take it from its boot allocator. */
-static _Alignas(QR_METADATA_ALIGN) unsigned char metadata[512 << 10];
+static _Alignas(QR_METADATA_ALIGN) unsigned char metadata[256 << 10];
 
 static void *ram_address(void *ctx, qr_pfn_t pfn)
 {
