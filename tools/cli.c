@@ -26,6 +26,15 @@ bool cli_error(const struct cli *cli, const char *format, ...)
 	return false;
 }
 
+bool cli_error_in(const struct cli *cli, const char *path, const char *why)
+{
+	size_t length = strlen(path);
+
+	if (strncmp(why, path, length) == 0 && why[length] == ':')
+		return cli_error(cli, "%s", why);
+	return cli_error(cli, "%s: %s", path, why);
+}
+
 /* Help ------------------------------------------------------------------------------------- */
 
 enum { HELP_COLUMN = 25 };

@@ -66,6 +66,8 @@ int cli_parse(struct cli *cli, void *into);
 /* Say what is wrong, after the name of the verb and of the option at hand.  Returns false. */
 bool cli_error(const struct cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What is wrong with a file; its name goes in front where the sentence does not begin with it. */
+bool cli_error_in(const struct cli *cli, const char *path, const char *why);
 
 /* The usage and help of a verb on stdout, as --help and `quire help` print it. */
 void cli_help(const struct verb *verb);

@@ -39,7 +39,7 @@ static const char *moment_name(const struct show_trace *show)
 
 static void fails(const struct cli *cli, const struct show_trace *show, const char *why)
 {
-	cli_error(cli, "%s: %s", show->path, why);
+	cli_error_in(cli, show->path, why);
 }
 
 /* JSON of what was parsed ------------------------------------------------------------------ */

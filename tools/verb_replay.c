@@ -307,7 +307,7 @@ static int replay_file(struct cli *cli, struct replay *replay)
 		if (trace.truncated)
 			fprintf(stderr, "quire replay: warning: %s\n", trace.why);
 		if (replay_machine_read(&machine, &trace) < 0)
-			cli_error(cli, "%s: %s", replay->path, machine.why);
+			cli_error_in(cli, replay->path, machine.why);
 		else
 			code = replay_all(cli, replay, &machine);
 		replay_machine_free(&machine);

@@ -437,7 +437,7 @@ static int sweep_file(struct cli *cli, struct sweep_args *args)
 		if (trace.truncated)
 			fprintf(stderr, "quire sweep: warning: %s\n", trace.why);
 		if (replay_machine_read(&machine, &trace) < 0)
-			cli_error(cli, "%s: %s", args->path, machine.why);
+			cli_error_in(cli, args->path, machine.why);
 		else
 			code = sweep_machine(cli, args, &machine);
 		replay_machine_free(&machine);

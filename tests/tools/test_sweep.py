@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from program import QUIRE
+from program import QUIRE, run
 from traces import REDIS, TraceTest, alloc, balanced
 
 WSF = "watermark_scale_factor"
@@ -120,6 +120,9 @@ class Sweep(TraceTest):
         data[-200] ^= 1
         self.path.write_bytes(data)
         self.bad(3, "corrupt", "sweep", "--quiet", "--set", f"{WSF}=1,2", self.path)
+        for verb in (["replay"], ["show", "map"], ["sweep", "--set", f"{WSF}=1,2"], ["info"]):  # each names the file, once
+            result = run(*verb, self.path)
+            self.assertEqual((result.returncode, result.stderr.count(self.path.name)), (3, 1), result.stderr)
 
 
 if __name__ == "__main__":
