@@ -378,9 +378,18 @@ static void limits(const struct replay_machine *m, const struct replay_result *r
 	if (l.no_room)
 		printf("  of the pages in caches %s found no room in the model's, and start free\n",
 		       text_grouped(l.no_room).text);
-	printf("  which pageblock is of which type: only the number of each is recorded,\n"
-	       "    the rest is inferred\n"
-	       "  in which order the free lists were: %s of the allocations\n"
+	if (l.cached_beyond)
+		printf("  which of state and events is wrong: %s pages more came\n"
+		       "    out of caches than zoneinfo counted in them\n",
+		       text_grouped(l.cached_beyond).text);
+	printf("  which pageblock is of which type: %s\n",
+	       l.types_counted ? "only the number of each is recorded,\n    the rest is inferred"
+			       : "pagetypeinfo does not even tell how many\n"
+				 "    there are of each, all is inferred");
+	if (l.against)
+		printf("    (for %s of them against what is in them)\n",
+		       text_grouped(l.against).text);
+	printf("  in which order the free lists were: %s of the allocations\n"
 	       "    got another frame than on the machine\n",
 	       text_grouped(r->frames_differ).text);
 	if (l.passing)

@@ -296,8 +296,16 @@ void put_limits(FILE *out, const struct picture *p)
 		  "What happened between the files of a snapshot: buddyinfo counted <b>%s</b> "
 		  "free pages at the start, kpageflags a moment later <b>%s</b>.",
 		  l.free_buddyinfo, l.free_kpageflags);
-	fputs("<li>Which pageblock is of which type: only the number of each is recorded, the "
-	      "rest is inferred.</li>\n",
+	if (l.cached_beyond)
+		put_limit(out,
+			  "Which of state and events is wrong: <b>%s</b> pages more came out of "
+			  "caches than zoneinfo counted in them.",
+			  l.cached_beyond, 0);
+	fputs("<li>Which pageblock is of which type: ", out);
+	fputs(l.types_counted
+		      ? "only the number of each is recorded, the rest is inferred.</li>\n"
+		      : "pagetypeinfo does not even tell how many there are of each, all is "
+			"inferred.</li>\n",
 	      out);
 	put_limit(out,
 		  "In which order the free lists were: <b>%s</b> of the allocations got another "

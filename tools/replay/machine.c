@@ -34,6 +34,25 @@ static int check_zones(struct replay_machine *m)
 	return 0;
 }
 
+/* Where buddyinfo does not tell of a zone's free blocks, kpageflags does.  False: nothing does. */
+static bool fill_blocks(struct state *s, const struct frame_map *frames)
+{
+	bool told = true;
+
+	for (unsigned z = 0; z < s->nr_zones; z++) {
+		struct state_zone *zone = &s->zones[z];
+
+		if (!zone->present || zone->nr_orders)
+			continue;
+		if (frames->nr) {
+			replay_count_free(frames, zone, zone->blocks);
+			zone->nr_orders = REPLAY_ORDERS;
+		}
+		told = told && frames->nr;
+	}
+	return told;
+}
+
 static int read_start(struct replay_machine *m, enum qtrace_when when)
 {
 	char why[256];
@@ -48,6 +67,7 @@ static int read_start(struct replay_machine *m, enum qtrace_when when)
 		return machine_fails(m, -EINVAL, "the recorded machine has more than 2^32 frames");
 	for (uint64_t pfn = 0; pfn < m->frames.nr; pfn++)
 		m->nr_free_snapshot += FRAME_CLASS(m->frames.class[pfn]) == FRAME_FREE;
+	fill_blocks(&m->before, &m->frames);
 	if (m->before.pageblock_order && m->before.pageblock_order != QR_PAGEBLOCK_ORDER) {
 		snprintf(m->why, sizeof(m->why),
 			 "the machine's pageblocks have order %u, this build's %u: configure with "
@@ -71,6 +91,7 @@ static int read_after(struct replay_machine *m)
 	if (error && error != -ENOENT)
 		return machine_fails(m, error, why);
 	m->has_frames_after = !error;
+	m->has_after = fill_blocks(&m->after, &m->frames_after) && m->has_after;
 	return 0;
 }
 

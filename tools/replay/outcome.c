@@ -96,24 +96,30 @@ static void count_run(uint64_t *blocks, qr_pfn_t start, qr_pfn_t end)
 	}
 }
 
-static void zone_frames_end(const struct replay_machine *m, struct replay_zone_end *end)
+void replay_count_free(const struct frame_map *frames, const struct state_zone *zone,
+		       uint64_t *blocks)
 {
-	const struct state_zone *zone = state_zone(&m->before, end->nid, end->type);
-	qr_pfn_t pfn, stop, free_from;
+	qr_pfn_t stop = zone->start_pfn + zone->spanned;
+	qr_pfn_t pfn, free_from;
 
-	if (!m->has_frames_after || !zone)
-		return;
-	stop = zone->start_pfn + zone->spanned;
-	if (stop > m->frames_after.nr)
-		stop = m->frames_after.nr;
+	if (stop > frames->nr)
+		stop = frames->nr;
 	for (pfn = free_from = zone->start_pfn; pfn < stop; pfn++) {
-		if (FRAME_CLASS(m->frames_after.class[pfn]) == FRAME_FREE)
+		if (FRAME_CLASS(frames->class[pfn]) == FRAME_FREE)
 			continue;
-		count_run(end->frames_blocks, free_from, pfn);
+		count_run(blocks, free_from, pfn);
 		free_from = pfn + 1;
 	}
 	if (pfn == stop)
-		count_run(end->frames_blocks, free_from, stop);
+		count_run(blocks, free_from, stop);
+}
+
+static void zone_frames_end(const struct replay_machine *m, struct replay_zone_end *end)
+{
+	const struct state_zone *zone = state_zone(&m->before, end->nid, end->type);
+
+	if (m->has_frames_after && zone)
+		replay_count_free(&m->frames_after, zone, end->frames_blocks);
 }
 
 static void zone_model_end(struct model *model, struct replay_zone_end *end)

@@ -301,6 +301,9 @@ struct replay_limits {
 	uint64_t cached_guessed; /* of these, in frames that may have been theirs */
 	uint64_t no_room; /* of these, the model's caches did not take: they start as free */
 	uint64_t free_buddyinfo, free_kpageflags; /* at the start, by two files, a moment apart */
+	uint64_t cached_beyond; /* by the events more waited in caches than zoneinfo counted */
+	uint64_t against; /* pageblocks whose type is not that of what is in them */
+	bool types_counted; /* pagetypeinfo tells how many pageblocks are of each type */
 	uint64_t passing; /* came and went in no event, nobody knows when */
 	bool other_engine; /* than the one that is held against the machine */
 };
@@ -313,5 +316,8 @@ int replay_maps(const struct replay_machine *m, struct model *model, struct repl
 /* outcome.c: fill in the result's start and end from the model. */
 int replay_outcome(const struct replay_machine *m, struct model *model, struct replay_result *r);
 int replay_start(const struct replay_machine *m, struct model *model, struct replay_result *r);
+/* A zone's free blocks by order, as kpageflags shows them; blocks has REPLAY_ORDERS counts. */
+void replay_count_free(const struct frame_map *frames, const struct state_zone *zone,
+		       uint64_t *blocks);
 
 #endif /* QUIRE_REPLAY_REPLAY_H */

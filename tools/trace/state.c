@@ -388,11 +388,29 @@ const char *state_sysctl(const struct state *s, const char *name)
 
 /* All of it -------------------------------------------------------------------------------- */
 
+/* A zone may begin and end within a pageblock. */
+static int pageblocks_check(struct state *s, const struct state_zone *z)
+{
+	uint64_t most = (z->spanned >> (s->pageblock_order & 31)) + 2, nr = 0;
+
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES && nr <= most; t++)
+		nr = z->pageblocks[t] > most ? z->pageblocks[t] : nr + z->pageblocks[t];
+	if (nr <= most)
+		return 0;
+	return state_fails(s, -EINVAL,
+			   "%s/pagetypeinfo contradicts zoneinfo: node %d zone %s has %llu "
+			   "pageblocks, but spans only %llu pages",
+			   s->when, z->nid, qr_zone_type_name(z->type), (unsigned long long)nr,
+			   (unsigned long long)z->spanned);
+}
+
 static int state_check(struct state *s)
 {
 	for (unsigned i = 0; i < s->nr_zones; i++) {
 		const struct state_zone *z = &s->zones[i];
 
+		if (pageblocks_check(s, z) < 0)
+			return -EINVAL;
 		if (z->present > z->spanned || z->managed > z->present || z->free > z->managed)
 			return state_fails(
 				s, -EINVAL,
@@ -493,8 +511,9 @@ int frame_map_read(struct frame_map *map, struct qtrace *trace, enum qtrace_when
 	memset(map, 0, sizeof(*map));
 	if (!file) {
 		snprintf(why, 256, "%s",
-			 trace->why[0] ? trace->why
-				       : "the trace has no kpageflags for this moment");
+			 trace->why[0]           ? trace->why
+			 : when == QTRACE_BEFORE ? "the trace has no before/kpageflags"
+						 : "the trace has no after/kpageflags");
 		return trace->why[0] ? -EINVAL : -ENOENT;
 	}
 	if (file->size % 8) {
