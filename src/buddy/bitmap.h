@@ -380,7 +380,8 @@ unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratety
 			 unsigned nr, qr_pfn_t *pfns);
 /* Set a pageblock's type for what is taken from it: what lies beneath an isolation stays. */
 void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype type);
-/* A block goes to the caller: its record says so. */
+/* A block goes to the caller: its record says so.  And all that was taken. */
+void qr__bitmap_hand_out_all(const struct bitmap_taking *taking);
 void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 
 /* bitmap.c --------------------------------------------------------------------------------- */

@@ -128,7 +128,7 @@ static QR_NOINLINE void part_begin(struct draining *draining, uint32_t i, unsign
 }
 
 /* A pageblock, which is used or a part, has a larger block than before. */
-static QR_NOINLINE void part_grow(struct draining *draining, uint32_t i, unsigned largest)
+QR_INLINE void part_grow(struct draining *draining, uint32_t i, unsigned largest)
 {
 	qr__bitmap_grow(draining->zone, i, largest);
 	largest_note(draining, largest);
@@ -258,24 +258,72 @@ QR_INLINE void pageblock_fetch(const struct bitmap_buddy *buddy, uint64_t at)
 	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
 }
 
+/* The row that begins with frames[0]; returns how many blocks it has. */
+static QR_NOINLINE unsigned words_row_give(struct draining *draining, const uint32_t *frames,
+					   unsigned nr, uint64_t before)
+{
+	uint64_t at = before + frames[0], row;
+
+	nr = row_of(frames, nr, before, draining->order, &row);
+	if (qr__likely(row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
+				bitmap_offset(at) / 64, row, nr << draining->order)))
+		states_reset(draining->zone, frames, nr);
+	else
+		row_give_singly(draining, frames, nr);
+	return nr;
+}
+
+/*
+ * What is most frequent where frames come in no order: a block of @nr pages, bits @row of a word,
+ * that changes no more than these bits and a count.  False: look closer.
+ */
+QR_INLINE bool word_give(struct bitmap_block *block, _Atomic uint64_t *word, uint64_t row,
+			 unsigned at, unsigned nr)
+{
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed), around = UINT64_MAX;
+	unsigned larger = block->largest + 1u;
+
+	if (qr__unlikely(block->state != BLOCK_PART || block->counted || now & row ||
+			 block->nr_free + nr == QR_PAGEBLOCK_NR_PAGES))
+		return false;
+	now |= row;
+	if (larger < WORD_ORDER)
+		around = word_mask(at >> larger << larger, larger);
+	if (qr__unlikely((now & around) == around))
+		return false;
+	atomic_store_explicit(word, now, memory_order_relaxed);
+	block->nr_free += nr;
+	return true;
+}
+
+/* Where a word begins: bits of at, in words that lie one after the other. */
+#define WORD_SHIFT (QR_PAGEBLOCK_ORDER < WORD_ORDER ? QR_PAGEBLOCK_ORDER : WORD_ORDER)
+
 /* Frames of one stripe. */
 static void words_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
-	struct qr_zone *zone = draining->zone;
+	const struct qr_zone *zone = draining->zone;
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
+	uint64_t ones = word_mask(0, draining->order);
+	unsigned pages = 1u << draining->order;
+	struct qr_page_state *states = zone->frames->states;
+	struct bitmap_block *blocks = buddy->blocks;
+	_Atomic uint64_t *words = buddy->lines[0].word;
 
-	for (unsigned n = 0, row; n < nr; n += row) {
-		uint64_t at = before + frames[n], mask;
+	for (unsigned n = 0; n < nr;) {
+		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER;
+		unsigned bit = (unsigned)(at & ((1u << WORD_SHIFT) - 1));
 
 		if (n + AHEAD < nr)
 			pageblock_fetch(buddy, before + frames[n + AHEAD]);
-		row = row_of(&frames[n], nr - n, before, draining->order, &mask);
-		if (qr__likely(row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
-					bitmap_offset(at) / 64, mask, row << draining->order)))
-			states_reset(zone, &frames[n], row);
-		else
-			row_give_singly(draining, &frames[n], row);
+		if ((n + 1 < nr && ((before + frames[n + 1]) ^ at) >> WORD_SHIFT == 0) ||
+		    !word_give(&blocks[i], &words[at >> WORD_SHIFT], ones << bit, bit, pages)) {
+			n += words_row_give(draining, &frames[n], nr - n, before);
+			continue;
+		}
+		draining->in_parts[blocks[i].type] += pages;
+		qr__state_type_set(&states[frames[n++]], QR_PT_NONE);
 	}
 }
 
@@ -326,6 +374,9 @@ QR_INLINE unsigned span_row_largest(const struct draining *draining, uint32_t i,
 	const struct line *line = &bitmap_of(draining->zone)->lines[i];
 	struct bits bits;
 
+	/* two halves of a pageblock would be all of it */
+	if (draining->order == QR_PAGEBLOCK_ORDER - 1)
+		return draining->order;
 	if (nr == 1u << draining->order)
 		return line_join(line, at, draining->order);
 	bits = line_load(line);
@@ -387,12 +438,12 @@ static void larges_give(struct draining *draining, const uint32_t *frames, unsig
 	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
 
 	for (unsigned n = 0; n < nr; n++) {
-		uint32_t i = (uint32_t)((before + frames[n]) >> QR_PAGEBLOCK_ORDER);
-		enum qr_migratetype type =
-			qr__pageblock_type(zone->frames, zone->frames->base_pfn + frames[n]);
+		uint64_t at = before + frames[n];
+		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+		enum qr_migratetype type = qr__pageblock_type(zone->frames, buddy->start_pfn + at);
 
 		if (qr__unlikely(buddy->blocks[i].nr_free)) {
-			twice_report(zone, zone->frames->base_pfn + frames[n], draining->order);
+			twice_report(zone, buddy->start_pfn + at, draining->order);
 			continue;
 		}
 		states_reset(zone, &frames[n], 1);

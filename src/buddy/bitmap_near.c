@@ -196,5 +196,7 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 			break;
 		stripe_refill(&taking, &pick);
 	}
+	/* no lock is needed for that: they are this CPU's by now */
+	qr__bitmap_hand_out_all(&taking);
 	return taking.taken;
 }

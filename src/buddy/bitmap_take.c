@@ -9,18 +9,13 @@
 
 /* Records ---------------------------------------------------------------------------------- */
 
-QR_INLINE void frame_hand_out(struct qr_zone *zone, uint32_t frame, unsigned order)
+void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page_state *state = &zone->frames->states[frame];
+	struct qr_page_state *state = qr__pfn_state(zone->frames, pfn);
 
 	qr__state_head_set(state, zone->id, QR_PT_PCP, order);
 	if (qr__unlikely(qr__state_noted(state)))
-		qr__page_reported_clear(zone->frames, &zone->frames->pages[frame]);
-}
-
-void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
-{
-	frame_hand_out(zone, (uint32_t)(pfn - zone->frames->base_pfn), order);
+		qr__page_reported_clear(zone->frames, qr__pfn_page(zone->frames, pfn));
 }
 
 /*
@@ -50,11 +45,44 @@ QR_INLINE uint32_t first_frame(const struct bitmap_taking *taking, uint32_t i)
 	return (uint32_t)(bitmap_pfn(bitmap_of(zone), i) - zone->frames->base_pfn);
 }
 
-/* A block goes to the caller; its bits are the caller's affair. */
+/* A block is the caller's; its bits are somebody else's affair, and so is its record. */
 QR_INLINE void block_emit(struct bitmap_taking *taking, uint32_t frame)
 {
 	taking->frames[taking->taken++] = frame;
-	frame_hand_out(taking->zone, frame, taking->order);
+}
+
+/* @nr blocks that lie side by side. */
+QR_INLINE void blocks_emit(struct bitmap_taking *taking, uint32_t frame, unsigned nr)
+{
+	uint32_t *frames = taking->frames + taking->taken, step = UINT32_C(1) << taking->order;
+
+	for (unsigned n = 0; n < nr; n++, frame += step)
+		frames[n] = frame;
+	taking->taken += nr;
+}
+
+/*
+ * Records of all that was taken, in one loop that has nothing else to do: each is in a cache line
+ * of its own, and so several are fetched at a time.
+ */
+void qr__bitmap_hand_out_all(const struct bitmap_taking *taking)
+{
+	struct qr_zone *zone = taking->zone;
+	struct qr_page_state *states = zone->frames->states;
+	const uint32_t *frames = taking->frames, *end = frames + taking->taken;
+	unsigned zone_id = zone->id, order = taking->order;
+	bool noted = false;
+
+	for (; frames < end; frames++) {
+		qr__state_head_set(&states[*frames], zone_id, QR_PT_PCP, order);
+		noted |= qr__state_noted(&states[*frames]);
+	}
+	if (qr__likely(!noted))
+		return;
+	for (frames = taking->frames; frames < end; frames++) {
+		if (qr__state_noted(&states[*frames]))
+			qr__page_reported_clear(zone->frames, &zone->frames->pages[*frames]);
+	}
 }
 
 /* Parts ------------------------------------------------------------------------------------ */
@@ -102,8 +130,7 @@ static void block_cut(struct bitmap_taking *taking, uint32_t i, unsigned at, uns
 		line_fill(line, at, k, false);
 	else
 		line_clear_row(line, at, pieces << taking->order);
-	for (unsigned n = 0; n < pieces; n++)
-		block_emit(taking, frame + (n << taking->order));
+	blocks_emit(taking, frame, pieces);
 }
 
 /* The maximal blocks of order k, one after the other. */
@@ -174,8 +201,7 @@ static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 	uint32_t frame = first_frame(taking, i);
 
 	type_set(taking->zone, i, taking->type);
-	for (unsigned n = 0; n < nr; n++)
-		block_emit(taking, frame + (n << taking->order));
+	blocks_emit(taking, frame, nr);
 	buddy->blocks[i].state = BLOCK_USED;
 	buddy->blocks[i].nr_free = left;
 	if (!left)
@@ -184,6 +210,25 @@ static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 	line_clear_row(&buddy->lines[i], 0, nr << taking->order);
 	/* the largest block of what is left ends where the pageblock does */
 	qr__bitmap_part_file(buddy, i, qr__fls64(left) - 1, taking->type);
+}
+
+/* Pageblocks @first + n for each bit n of @row, in no set any more, as blocks. */
+static void pageblocks_emit(struct bitmap_taking *taking, uint32_t first, uint64_t row)
+{
+	struct qr_zone *zone = taking->zone;
+	struct bitmap_block *blocks = bitmap_of(zone)->blocks;
+	uint32_t *frames = taking->frames + taking->taken, frame = first_frame(taking, first);
+	enum qr_migratetype type = taking->type;
+
+	for (; row; row &= row - 1) {
+		uint32_t n = qr__ctz64(row);
+
+		blocks[first + n].state = BLOCK_USED;
+		blocks[first + n].nr_free = 0;
+		type_set(zone, first + n, type);
+		*frames++ = frame + (n << QR_PAGEBLOCK_ORDER);
+	}
+	taking->taken = (unsigned)(frames - taking->frames);
 }
 
 /* A block of pageblock order or more, in no set any more. */
@@ -239,6 +284,10 @@ static bool row_take(struct bitmap_taking *taking, unsigned s, unsigned order)
 		return false;
 	row = qr__bitmap_whole_remove_row(buddy, s, order, bitmap_class_of(taking->type), wanted,
 					  &first);
+	if (taking->order == QR_PAGEBLOCK_ORDER && order < QR_PAGEBLOCK_ORDER + WORD_ORDER) {
+		pageblocks_emit(taking, first, heads_cover(row, order - QR_PAGEBLOCK_ORDER));
+		return true;
+	}
 	for (; row; row &= row - 1)
 		pageblocks_take(taking, first + qr__ctz64(row), 1u << (order - QR_PAGEBLOCK_ORDER));
 	return true;
@@ -334,6 +383,7 @@ unsigned qr__bitmap_take(struct qr_zone *zone, unsigned order, enum qr_migratety
 		};
 
 		zone_take(&taking);
+		qr__bitmap_hand_out_all(&taking);
 		qr__zone_account_free(zone, -(int64_t)((uint64_t)taking.taken << order), type);
 		for (unsigned n = 0; n < taking.taken; n++)
 			pfns[taken++] = zone->frames->base_pfn + frames[n];
