@@ -190,6 +190,7 @@ static void play_row(struct worker *w, struct sweep_row *row)
 	if (error)
 		crew_fails(w->crew, error, row->result.why);
 	row->done = !error && !row->result.interrupted;
+	replay_result_free_maps(&row->result);
 	if (row->done) {
 		atomic_fetch_add(&w->crew->nr_events, row->result.nr_events - w->told);
 		atomic_fetch_add(&w->crew->nr_done, 1);

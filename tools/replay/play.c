@@ -428,12 +428,18 @@ int replay_run(const struct replay_machine *m, const struct replay_config *confi
 	return error;
 }
 
-void replay_result_free(struct replay_result *r)
+void replay_result_free_maps(struct replay_result *r)
 {
-	free(r->samples);
-	free(r->zones);
 	free(r->map_before);
 	free(r->map_after);
 	free(r->map_machine);
+	r->map_before = r->map_after = r->map_machine = NULL;
+}
+
+void replay_result_free(struct replay_result *r)
+{
+	replay_result_free_maps(r);
+	free(r->samples);
+	free(r->zones);
 	memset(r, 0, sizeof(*r));
 }

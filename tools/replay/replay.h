@@ -230,6 +230,8 @@ void replay_machine_free(struct replay_machine *m);
 int replay_run(const struct replay_machine *m, const struct replay_config *config,
 	       struct replay_result *result);
 void replay_result_free(struct replay_result *result);
+/* Only the maps, which are most of it. */
+void replay_result_free_maps(struct replay_result *result);
 
 /* A model: an instance in the machine's first state.  Used by replay_run() and by `quire show`. */
 struct model {
