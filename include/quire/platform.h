@@ -48,6 +48,25 @@ struct qr_lock_ledger {
 	} held[8];
 };
 
+/* A few conditions and stores that are to be one step on a CPU: see local_commit. */
+struct qr_local_commit {
+	unsigned cpu; /* the CPU this is meant for; of it are: */
+	const uint32_t *word; /* must be 0: the CPU's lock is free */
+	uint64_t *count, seen; /* must be this, and becomes one more; stored last */
+
+	/* The rest only if gate is not NULL. */
+	const uint32_t *gate; /* must be 0 */
+	uint8_t *mark; /* must not be 0, and becomes 0 */
+	uint64_t *state, value; /* becomes this */
+	uint32_t *slot, number; /* becomes this */
+};
+
+enum qr_local_result {
+	QR_LOCAL_NOT, /* nothing was written */
+	QR_LOCAL_DONE,
+	QR_LOCAL_IN_DOUBT /* all but the count may have been written, or some, or nothing */
+};
+
 struct qr_platform {
 	/* Handed to every hook as its first argument. */
 	void *ctx;
@@ -87,9 +106,29 @@ struct qr_platform {
 	uint32_t *(*local_trylock)(void *ctx, uint32_t *words, size_t stride);
 
 	/*
-	 * Let all CPUs take notice: on return, each local_trylock that was under way anywhere when
-	 * this was called either has made its word 1, for all to see, or will see all that the
-	 * caller wrote before.  Receives nothing more, returns nothing, and must not fail.
+	 * If the caller runs on CPU commit->cpu, and all that it names is as it must be, store all
+	 * that it says, the count last.  The steps must be as one, as those of local_trylock must;
+	 * the lock is not taken.
+	 * Returns whether that was done.  If somebody came between, it may have been done but for
+	 * the count; then say that it is in doubt, or begin again if nothing was stored.
+	 * Order: reading the 0 of the word is an acquire, writing the state a release.
+	 * NULL: the lock is taken instead, which is as right, and slower.
+	 * Context: as local_trylock; only together with it.  Whoever has a word of a CPU locked
+	 * from afar has called local_fence before.
+	 */
+	enum qr_local_result (*local_commit)(void *ctx, const struct qr_local_commit *commit);
+
+	/*
+	 * What the functions of QR_LOCAL_HEADER need to know, if the core was built with them: see
+	 * src/base/local_commit.h.  0: the hook is called.
+	 */
+	uintptr_t local_area;
+
+	/*
+	 * Let all CPUs take notice: on return, each local_trylock and local_commit that was under
+	 * way anywhere when this was called either has made its last store, for all to see, or
+	 * will see all that the caller wrote before.  Receives nothing more, returns nothing, and
+	 * must not fail.
 	 * A kernel interrupts all other CPUs and waits until they have answered, each with a full
 	 * barrier; Linux offers membarrier().
 	 * Context: task, but locks may be held (never a zone's): it may take microseconds.

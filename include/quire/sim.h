@@ -43,6 +43,11 @@ struct qr_sim_config {
 	 * sequence, which begins again if one of the same CPU did, or a fence.
 	 */
 	bool local_locks;
+	/*
+	 * Offer local_commit, too, whose steps others may come between likewise.  Tasks are not
+	 * told apart then.
+	 */
+	bool local_commits;
 	uint64_t start_ns; /* the clock's first time */
 	/* Fill the metadata with this before qr_create(), to find reads of what nobody wrote. */
 	uint8_t metadata_fill;

@@ -18,6 +18,7 @@
  * CPU that comes later with a number beyond the machine's has no word at all, and a thread without
  * an rseq area neither; both pass the caches by.
  */
+#include "local_inline.h"
 #include "pool.h"
 
 #include <errno.h>
@@ -129,6 +130,33 @@ static uint32_t *local_trylock(void *ctx, uint32_t *words, size_t stride)
 	return word;
 }
 
+#ifdef QR_LOCAL_HAVE_INLINE
+
+static enum qr_local_result local_commit(void *ctx, const struct qr_local_commit *commit)
+{
+	uintptr_t area = (uintptr_t)__rseq_offset;
+
+	(void)ctx;
+	if (commit->gate)
+		return qr_local_inline_commit(area, *commit);
+	return qr_local_inline_count(area, *commit) ? QR_LOCAL_DONE : QR_LOCAL_NOT;
+}
+
+static void commit_fill(struct qr_platform *platform)
+{
+	platform->local_commit = local_commit;
+	platform->local_area = (uintptr_t)__rseq_offset;
+}
+
+#else
+
+static void commit_fill(struct qr_platform *platform)
+{
+	(void)platform;
+}
+
+#endif /* QR_LOCAL_HAVE_INLINE */
+
 static int membarrier(int command)
 {
 	return (int)syscall(SYS_membarrier, command, 0, 0);
@@ -178,6 +206,7 @@ void qr__linux_local_fill(const struct qr_linux_pool *pool, struct qr_platform *
 		return;
 	platform->local_trylock = local_trylock;
 	platform->local_fence = local_fence;
+	commit_fill(platform);
 }
 
 #else

@@ -32,6 +32,7 @@ static void panic_hook(void *ctx, const char *line)
 	abort();
 }
 
+/* Before there is memory: how much metadata it takes depends on what the platform can do. */
 static void platform_fill(struct qr_linux_pool *pool, const struct qr_linux_config *config,
 			  struct qr_platform *platform)
 {
@@ -40,19 +41,24 @@ static void platform_fill(struct qr_linux_pool *pool, const struct qr_linux_conf
 		/* Threads can be preempted anywhere, and several may share a number: never UP. */
 		.cpu_model = QR_CPU_SMP,
 		.cpu_id = qr__linux_cpu_id(),
-		.page_address = pool->base ? qr__linux_page_address : NULL,
-		.address_to_pfn = pool->base ? qr__linux_address_to_pfn : NULL,
 		.clock_ns = qr__linux_clock,
 		.run_by = config->no_worker ? NULL : qr__linux_run_by,
 		.relax = qr__linux_relax,
 		.log = log_hook,
 		.panic = panic_hook,
-		.current_task = pool->tasks ? qr__linux_current_task : NULL,
 		.lock_ledger = qr__linux_lock_ledger,
 	};
 	if (!config->no_local_locks)
 		qr__linux_local_fill(pool, platform);
 	pool->local_locks = platform->local_trylock != NULL;
+}
+
+/* What depends on what was opened. */
+static void platform_complete(const struct qr_linux_pool *pool, struct qr_platform *platform)
+{
+	platform->page_address = pool->base ? qr__linux_page_address : NULL;
+	platform->address_to_pfn = pool->base ? qr__linux_address_to_pfn : NULL;
+	platform->current_task = pool->tasks ? qr__linux_current_task : NULL;
 }
 
 /* Opening ----------------------------------------------------------------------------------- */
@@ -75,15 +81,17 @@ static struct qr_linux_pool *pool_alloc(const struct qr_linux_config *config)
 static int pool_fill(struct qr_linux_pool *pool, const struct qr_linux_config *config,
 		     struct qr_config *machine, struct qr_error_text *why)
 {
-	int err = qr__linux_memory_open(pool, machine, why);
+	int err;
 
 	pool->nr_cpus = machine->nr_cpus;
+	platform_fill(pool, config, &machine->platform);
+	err = qr__linux_memory_open(pool, machine, why);
 	if (err == 0 && config->tasks)
 		err = qr__linux_tasks_open(pool, why);
 	if (err == 0 && config->host_nodes && pool->base)
 		err = qr__linux_nodes_bind(pool, machine, why);
 	if (err == 0) {
-		platform_fill(pool, config, &machine->platform);
+		platform_complete(pool, &machine->platform);
 		err = qr_create(machine, pool->metadata, pool->metadata_size, &pool->q, why);
 	}
 	if (err == 0 && config->prefault)

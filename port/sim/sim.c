@@ -434,6 +434,37 @@ static uint32_t *sim_local_trylock(void *ctx, uint32_t *words, size_t stride)
 	}
 }
 
+/* A commit of more than a count, but for the count; false: somebody came between. */
+static bool drop_write(struct qr_sim *sim, const struct qr_local_commit *c)
+{
+	*c->slot = c->number;
+	if (sequence_step(sim))
+		return false;
+	__atomic_store_n(c->state, c->value, __ATOMIC_RELEASE);
+	if (sequence_step(sim))
+		return false;
+	*c->mark = 0;
+	return !sequence_step(sim);
+}
+
+static enum qr_local_result sim_local_commit(void *ctx, const struct qr_local_commit *c)
+{
+	struct qr_sim *sim = ctx;
+	struct sim_context *me = sim->current;
+
+	me->interrupted = false;
+	if (sequence_step(sim) || me->cpu != c->cpu || __atomic_load_n(c->word, __ATOMIC_ACQUIRE))
+		return QR_LOCAL_NOT;
+	if (*c->count != c->seen || (c->gate && (*c->gate || !*c->mark)))
+		return QR_LOCAL_NOT;
+	if (sequence_step(sim))
+		return QR_LOCAL_NOT;
+	if (c->gate && !drop_write(sim, c))
+		return QR_LOCAL_IN_DOUBT;
+	*c->count = c->seen + 1;
+	return QR_LOCAL_DONE;
+}
+
 static void sim_local_fence(void *ctx)
 {
 	struct qr_sim *sim = ctx;
@@ -532,6 +563,7 @@ static void platform_fill(struct qr_sim *sim, const struct qr_sim_config *config
 		.cpu_unpin = sim_cpu_unpin,
 		.local_trylock = config->local_locks ? sim_local_trylock : NULL,
 		.local_fence = config->local_locks ? sim_local_fence : NULL,
+		.local_commit = config->local_commits ? sim_local_commit : NULL,
 		.irq_save = sim_irq_save,
 		.irq_restore = sim_irq_restore,
 		.page_address = memory ? sim_page_address : NULL,
@@ -541,7 +573,7 @@ static void platform_fill(struct qr_sim *sim, const struct qr_sim_config *config
 		.relax = sim_relax,
 		.log = sim_log_hook,
 		.panic = sim_panic_hook,
-		.current_task = sim_current_task,
+		.current_task = config->local_commits ? NULL : sim_current_task,
 		.sched_point = sim_sched_point,
 		.lock_ledger = sim_lock_ledger,
 	};

@@ -62,6 +62,33 @@ static uint32_t *template_local_trylock(void *ctx, uint32_t *words, size_t strid
 }
 
 /*
+ * Does: what the commit says, if all it names is as it must be, the count last.  Here nobody comes
+ * between, so it is never in doubt.  With preemption forbidden only an interrupt handler can do
+ * so; mask interrupts here if handlers allocate or free.
+ * Receives: your struct, and the commit.
+ * Returns: QR_LOCAL_DONE, or QR_LOCAL_NOT.
+ * Context: any, and on every allocation and free.
+ */
+static enum qr_local_result template_local_commit(void *ctx, const struct qr_local_commit *commit)
+{
+	bool good = template_cpu_pin(ctx) == commit->cpu &&
+		    __atomic_load_n(commit->word, __ATOMIC_ACQUIRE) == 0 &&
+		    *commit->count == commit->seen;
+
+	if (good && commit->gate)
+		good = *commit->gate == 0 && *commit->mark != 0;
+	if (good && commit->gate) {
+		*commit->slot = commit->number;
+		__atomic_store_n(commit->state, commit->value, __ATOMIC_RELEASE);
+		*commit->mark = 0;
+	}
+	if (good)
+		*commit->count = commit->seen + 1;
+	template_cpu_unpin(ctx);
+	return good ? QR_LOCAL_DONE : QR_LOCAL_NOT;
+}
+
+/*
  * Does: interrupts all other CPUs, each of which executes a full barrier, and waits until all have
  * done so; then executes one itself.
  * Receives: your struct.
@@ -214,6 +241,7 @@ void template_port_platform(struct template_port *port, struct qr_platform *plat
 		.cpu_unpin = template_cpu_unpin,
 		.local_trylock = template_local_trylock,
 		.local_fence = template_local_fence,
+		.local_commit = template_local_commit,
 		.irq_save = template_irq_save,
 		.irq_restore = template_irq_restore,
 		.page_address = template_page_address,

@@ -19,6 +19,7 @@
 #include "allocator.h"
 #include "../frames/layout.h"
 #include "pcp.h"
+#include "step.h"
 
 /* Rooms ------------------------------------------------------------------------------------ */
 
@@ -45,15 +46,16 @@ static void zone_rooms(struct qr_layout *layout, struct qr_zone *zone, int nid,
 
 void qr__allocator_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null, char *memory)
 {
+	struct qr_frames *frames = alloc_or_null ? &alloc_or_null->frames : NULL;
+
 	for (int nid = 0; nid < (int)layout->nr_nodes; nid++) {
 		for (unsigned type = 0; type < QR_NR_ZONES; type++) {
-			struct qr_zone *zone = NULL;
+			struct qr_zone *zone = memory ? &qr__node(frames, nid)->zones[type] : NULL;
 
-			if (memory)
-				zone = &qr__node(&alloc_or_null->frames, nid)->zones[type];
 			zone_rooms(layout, zone, nid, (enum qr_zone_type)type, memory);
 		}
 	}
+	qr__step_rooms(layout, alloc_or_null, memory);
 }
 
 /* Creation --------------------------------------------------------------------------------- */
@@ -150,6 +152,7 @@ void qr__allocator_init(struct qr_allocator *alloc, const struct qr_config *conf
 	qr__tunables_init(alloc);
 	qr__gfp_init(alloc);
 	zones_init(alloc);
+	qr__step_init(alloc);
 	qr__kswapd_init(alloc);
 	qr__pcp_decay_start(alloc);
 	qr__release_init(alloc);

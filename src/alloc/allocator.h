@@ -79,6 +79,7 @@ struct qr_speculation {
 #define QR_DETOUR_FAIL (1u << 1) /* some shall fail */
 #define QR_DETOUR_MOBILITY (1u << 2) /* types are not told apart */
 #define QR_DETOUR_GFP (1u << 3) /* not all bits of a mask are allowed yet */
+#define QR_DETOUR_TRACE (1u << 4) /* somebody listens */
 
 struct qr_allocator {
 	struct qr_frames frames;
@@ -107,6 +108,11 @@ struct qr_allocator {
 	 * sets it, with qr__detour_set()
 	 */
 	_Atomic uint32_t detours;
+	/* a: is there a shortest way, and how is it gone?  QR_STEPS_...; see step.h */
+	_Atomic uintptr_t steps;
+	struct qr_step_route *routes; /* c: by mark; NULL: no steps here */
+	/* l: by node and the low bits of gfp: the route of single pages; NULL: none */
+	const struct qr_step_route *_Atomic *ways;
 	uint32_t pcp_orders; /* c: bit k: the caches keep blocks of order k */
 	_Atomic uint32_t speculation_mode; /* a: see speculation.c; each free looks at it */
 	bool check_pages; /* c: any option that needs page checks */
@@ -195,12 +201,12 @@ QR_INLINE void qr__stat(struct qr_allocator *alloc, unsigned stat, uint64_t nr)
 	atomic_fetch_add_explicit(&alloc->stat[stat], nr, memory_order_relaxed);
 }
 
-QR_INLINE void qr__detour_set(struct qr_allocator *alloc, uint32_t why, bool on)
+/* step.c: a reason for the long way comes or goes. */
+void qr__detour_set(struct qr_allocator *alloc, uint32_t why, bool on);
+
+QR_INLINE uint32_t qr__detours(const struct qr_allocator *alloc)
 {
-	if (on)
-		atomic_fetch_or_explicit(&alloc->detours, why, memory_order_release);
-	else
-		atomic_fetch_and_explicit(&alloc->detours, ~why, memory_order_release);
+	return atomic_load_explicit(&alloc->detours, memory_order_relaxed);
 }
 
 /* One request on its way through zones. */

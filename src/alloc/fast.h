@@ -29,14 +29,35 @@
 /* Is there anything about the instance that makes an allocation more than taking a page? */
 QR_INLINE bool qr__fast_alloc_usual(const struct qr_allocator *alloc)
 {
-	return !(atomic_load_explicit(&alloc->detours, memory_order_relaxed) |
-		 atomic_load_explicit(&alloc->frames.base.trace_mask, memory_order_relaxed));
+	return !qr__detours(alloc);
 }
 
 /* Neither short of pages nor disturbed in any other way? */
 QR_INLINE bool qr__fast_zone_open(const struct qr_zone *zone)
 {
 	return !atomic_load_explicit(&zone->flags, memory_order_relaxed);
+}
+
+/* An order that has magazines, and nothing but a page? */
+QR_INLINE bool qr__fast_request_usual(qr_gfp_t gfp, unsigned order)
+{
+	return !(gfp & ~QR_GFP_USUAL) &&
+	       (!order || (order < QR_MAGAZINE_ORDERS && !(gfp & QR___GFP_COMP)));
+}
+
+QR_INLINE enum qr_migratetype qr__fast_request_type(qr_gfp_t gfp)
+{
+	return (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
+}
+
+/* The zone that serves first, from this node on; NULL: none does without a closer look. */
+QR_INLINE struct qr_zone *qr__fast_zone(struct qr_allocator *alloc, int nid, qr_gfp_t gfp)
+{
+	const struct qr_node *node = qr__node(&alloc->frames, nid);
+	struct qr_zone *zone = atomic_load_explicit(&node->first_zone[qr__gfp_zone(alloc, gfp)],
+						    memory_order_acquire);
+
+	return qr__likely(zone && qr__fast_zone_open(zone)) ? zone : NULL;
 }
 
 /* Out -------------------------------------------------------------------------------------- */
@@ -58,6 +79,17 @@ QR_INLINE uint32_t qr__fast_list_take(struct qr_frames *frames, struct qr_per_cp
 
 _Static_assert(QR_MAGAZINE_EMPTY == QR_LIST_NONE, "the same number says that there is none");
 
+/* Was this block freed twice at once, and has gone another way from the other cache already? */
+QR_INLINE bool qr__fast_is_anothers(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t i,
+				    unsigned order) QR_REQUIRES(pcp->lock)
+{
+	if (qr__likely(qr__state_type(&zone->frames->states[i]) == QR_PT_PCP))
+		return false;
+	qr__freed_twice_report(zone, zone->frames->base_pfn + i, order);
+	qr__magazine_leaked(&pcp->mag, order);
+	return true;
+}
+
 /* A block that waits in this CPU's cache; QR_LIST_NONE: there is none, or no cache to be had. */
 QR_INLINE uint32_t qr__fast_take(struct qr_base *base, struct qr_zone *zone,
 				 enum qr_migratetype type, unsigned order)
@@ -71,6 +103,9 @@ QR_INLINE uint32_t qr__fast_take(struct qr_base *base, struct qr_zone *zone,
 		i = qr__magazine_get(&pcp->mag, type, order);
 		if (qr__unlikely(i == QR_MAGAZINE_EMPTY))
 			i = qr__magazine_take_own(zone, pcp, order, type);
+		if (qr__likely(i != QR_MAGAZINE_EMPTY) &&
+		    qr__unlikely(qr__fast_is_anothers(zone, pcp, i, order)))
+			i = QR_MAGAZINE_EMPTY;
 	} else if (!order) {
 		i = qr__fast_list_take(zone->frames, pcp, type);
 	}
@@ -78,29 +113,41 @@ QR_INLINE uint32_t qr__fast_take(struct qr_base *base, struct qr_zone *zone,
 	return i;
 }
 
+/* The block is the caller's now; where marks are kept, it gets one (0: not this one). */
+QR_INLINE void qr__fast_open(struct qr_frames *frames, uint32_t i, uint8_t mark)
+{
+	struct qr_page_state *state = &frames->states[i];
+
+	if (qr__unlikely(qr__state_noted(state)))
+		qr__page_private_set(frames, &frames->pages[i], 0);
+	else if (frames->marks)
+		qr__mark_set(frames, i, mark);
+	qr__state_open(state);
+}
+
+/* The number of a route, which is the mark of what comes that way; 0: there is none. */
+QR_INLINE uint8_t qr__route_of(const struct qr_zone *zone, enum qr_migratetype type, unsigned order)
+{
+	return (uint8_t)(zone->route ? zone->route + type * QR_MAGAZINE_ORDERS + order : 0);
+}
+
 /* A block near this CPU, for an ordinary task without a policy; NULL: go the long way. */
 QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_frames *frames = &alloc->frames;
-	int nid = frames->nr_nodes == 1 ? 0 : frames->cpu_node[qr__cpu_racy(&frames->base)];
-	enum qr_migratetype type = (enum qr_migratetype)((gfp & QR_GFP_MOVABLE_MASK) >> 3);
-	enum qr_zone_type highest = qr__gfp_zone(alloc, gfp);
+	enum qr_migratetype type = qr__fast_request_type(gfp);
 	struct qr_zone *zone;
 	uint32_t i;
 
-	if (qr__unlikely((gfp & ~QR_GFP_USUAL) || highest >= QR_NR_ZONES ||
-			 !qr__fast_alloc_usual(alloc)))
+	if (qr__unlikely(!qr__fast_request_usual(gfp, order) || !qr__fast_alloc_usual(alloc)))
 		return NULL;
-	if (order && qr__unlikely(order >= QR_MAGAZINE_ORDERS || (gfp & QR___GFP_COMP)))
-		return NULL;
-	zone = atomic_load_explicit(&qr__node(frames, nid)->first_zone[highest],
-				    memory_order_acquire);
-	if (qr__unlikely(!zone || !qr__fast_zone_open(zone)))
+	zone = qr__fast_zone(alloc, qr__numa_node(frames), gfp);
+	if (qr__unlikely(!zone))
 		return NULL;
 	i = qr__fast_take(&frames->base, zone, type, order);
 	if (qr__unlikely(i == QR_LIST_NONE))
 		return NULL;
-	qr__index_open(frames, i);
+	qr__fast_open(frames, i, qr__route_of(zone, type, order));
 	return &frames->pages[i];
 }
 
@@ -109,9 +156,7 @@ QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 /* Does the state say that there is nothing to it but a block in use, and one reference? */
 QR_INLINE bool qr__fast_free_usual(const struct qr_allocator *alloc, uint64_t word, unsigned order)
 {
-	return qr__word_is_plain(word, order) &&
-	       !atomic_load_explicit(&alloc->detours, memory_order_relaxed) &&
-	       !qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
+	return qr__word_is_plain(word, order) && !qr__detours(alloc);
 }
 
 /* Is there room, and would this free change nothing of how the cache behaves? */
@@ -180,7 +225,7 @@ QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone
 		if (type < QR_MIGRATE_PCPTYPES && qr__magazine_return(&pcp->mag, i, type))
 			return true;
 	}
-	if (qr__unlikely(qr__magazine_put(&pcp->mag, i, order) >= pcp->mag.put_limit[order]))
+	if (qr__unlikely(qr__magazine_put(&pcp->mag, i, order) >= pcp->mag.put[order].limit))
 		qr__magazine_full_drain(zone, pcp, order);
 	return true;
 }
@@ -194,7 +239,7 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, u
 	struct qr_zone *zone;
 	bool done;
 
-	if (qr__unlikely(i >= frames->end_pfn - frames->base_pfn || order >= QR_MAGAZINE_ORDERS))
+	if (qr__unlikely(i >= frames->nr_frames || order >= QR_MAGAZINE_ORDERS))
 		return false;
 	if (order && qr__unlikely(!qr__pcp_order_allowed(alloc, order)))
 		return false;
@@ -205,7 +250,8 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, u
 	if (qr__unlikely(!qr__fast_zone_open(zone) ||
 			 !qr__pcp_enter_base(&frames->base, zone, &pcp)))
 		return false;
-	cached = (word & (QR_STATE_ZONE_MASK | QR_STATE_ORDER_MASK)) | QR_STATE_TYPE(QR_PT_PCP);
+	cached = qr__state_cached(word & QR_STATE_ZONE_MASK, order);
+	qr__mark_clear(frames, page);
 	if (pcp->magazines)
 		done = qr__fast_magazine_give(alloc, zone, pcp, (uint32_t)i, word, cached, order);
 	else

@@ -33,8 +33,8 @@
  * page comes to its zone twice (speculation.c).
  */
 #include "../base/text.h"
-#include "fast.h"
 #include "speculation.h"
+#include "step.h"
 
 /* To the zone ------------------------------------------------------------------------------ */
 
@@ -98,6 +98,16 @@ QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, const struct qr
 	       qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
 }
 
+/* A block that nobody has and whose state says so, but that is in no cache yet. */
+static void cached_free(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+{
+	struct qr_zone *zone = qr__page_zone(&alloc->frames, page);
+
+	if (qr__unlikely(!qr__pcp_order_allowed(alloc, order)) ||
+	    qr__unlikely(!qr__pcp_free(zone, page, order)))
+		zone_free(alloc, page, order, QR_FPI_NONE);
+}
+
 static QR_NOINLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page,
 					unsigned order)
 {
@@ -106,10 +116,7 @@ static QR_NOINLINE void unref_page_free(struct qr_allocator *alloc, struct qr_pa
 	if (free_is_unusual(alloc, state) && !qr_free_pages_prepare(alloc, page, order))
 		return;
 	qr__state_block_set(state, QR_PT_PCP, order);
-	if (qr__likely(qr__pcp_order_allowed(alloc, order)) &&
-	    qr__likely(qr__pcp_free(qr__state_zone(&alloc->frames, state), page, order)))
-		return;
-	zone_free(alloc, page, order, QR_FPI_NONE);
+	cached_free(alloc, page, order);
 }
 
 void qr__free_unref_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
@@ -247,10 +254,12 @@ static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigne
 }
 
 /* Was ours the only reference, and is it gone now? */
-QR_INLINE bool only_reference_drop(struct qr_page_state *state)
+QR_INLINE bool only_reference_drop(struct qr_frames *frames, struct qr_page *page)
 {
+	struct qr_page_state *state = qr__page_state(frames, page);
 	uint64_t word = qr__state_word(state);
 
+	qr__mark_clear(frames, page);
 	return qr__word_refcount(word) == 1 &&
 	       qr__state_exchange(state, &word, word - QR_STATE_REFS(1));
 }
@@ -307,22 +316,58 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 {
 	if (!free_looks_legal(alloc, page, order) && !free_legal(alloc, page, order))
 		return;
-	if (qr__likely(only_reference_drop(qr__page_state(&alloc->frames, page))))
+	if (qr__likely(only_reference_drop(&alloc->frames, page)))
 		unref_page_free(alloc, page, order);
 	else
 		shared_free(alloc, page, order);
 }
 
-void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+/* Somebody came between: was it the block that is marked still, or is it half way to the cache? */
+static QR_COLD void doubt_resolve(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+{
+	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
+
+	if (qr__state_type(state) != QR_PT_PCP) {
+		checked_free(alloc, page, order);
+		return;
+	}
+	qr__mark_clear(&alloc->frames, page);
+	cached_free(alloc, page, order);
+}
+
+static QR_NOINLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order,
+				    enum qr_local_result step)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
-	/* a constant order folds half of it away */
-	bool done = qr__likely(!order) ? qr__fast_free(alloc, page, 0)
-				       : qr__fast_free(alloc, page, order);
-
-	if (qr__unlikely(!done))
+	if (step == QR_LOCAL_NOT)
+		step = qr__step_hook_free(alloc, page, order);
+	if (qr__unlikely(step == QR_LOCAL_IN_DOUBT))
+		doubt_resolve(alloc, page, order);
+	else if (step == QR_LOCAL_NOT && qr__unlikely(!qr__fast_free(alloc, page, order)))
 		checked_free(alloc, page, order);
+}
+
+/* Single pages have a function of their own, in which the order is no question. */
+static QR_NOINLINE void blocks_free(struct quire *q, struct qr_page *page, unsigned order)
+{
+	enum qr_local_result step = qr__step_free(qr__allocator(q), page, order);
+
+	if (qr__unlikely(step != QR_LOCAL_DONE))
+		longer_free(q, page, order, step);
+}
+
+void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+{
+	enum qr_local_result step;
+
+	if (order) {
+		blocks_free(q, page, order);
+		return;
+	}
+	step = qr__step_free(qr__allocator(q), page, 0);
+	if (qr__unlikely(step != QR_LOCAL_DONE))
+		longer_free(q, page, 0, step);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
@@ -358,7 +403,8 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 	if (!head)
 		return false;
 	state = qr__page_state(&alloc->frames, head);
-	before = only_reference_drop(state) ? 1 : shared_reference_drop(state, false);
+	before =
+		only_reference_drop(&alloc->frames, head) ? 1 : shared_reference_drop(state, false);
 	if (before == 1)
 		qr__free_unref_page(alloc, head, qr__state_order(state));
 	else if (qr__unlikely(before <= 0))
@@ -384,8 +430,10 @@ void qr_get_page(struct quire *q, struct qr_page *page)
 {
 	struct qr_page *head = head_in_use(qr__allocator(q), "get", page);
 
-	if (head)
-		qr__state_refs_add(qr__page_state(qr__frames(q), head), 1);
+	if (!head)
+		return;
+	qr__mark_clear(qr__frames(q), head);
+	qr__state_refs_add(qr__page_state(qr__frames(q), head), 1);
 }
 
 static bool reference_take(struct qr_page_state *state)
@@ -408,6 +456,7 @@ static bool get_page_announced(struct quire *q, struct qr_page *page)
 
 		if (!reference_take(qr__page_state(frames, head)))
 			return false;
+		qr__mark_clear(frames, head);
 		if (qr__compound_head_racy(frames, page) == head)
 			return true;
 		/* The page changed hands between the look and the grasp: let go, look again. */

@@ -2,9 +2,10 @@
 /*
  * alloc/hooks.c - what the owner of an instance registers
  *
- * Three things: who can make memory free (struct qr_reclaim_ops, used by slowpath.c and kswapd.c),
- * who keeps accounts of it (struct qr_charge_ops), and which allocations shall fail though they
- * could succeed (struct qr_fail_page_alloc), so that error paths can be walked.
+ * Four things: who listens to trace points, who can make memory free (struct qr_reclaim_ops, used
+ * by slowpath.c and kswapd.c), who keeps accounts of it (struct qr_charge_ops), and which
+ * allocations shall fail though they could succeed (struct qr_fail_page_alloc), so that error paths
+ * can be walked.
  *
  * The structs are copied while no request is under way; requests read them without a lock.
  */
@@ -41,6 +42,21 @@ bool qr__charge_page(struct qr_allocator *alloc, struct qr_page *page, unsigned 
 	}
 	qr__page_set(&alloc->frames, page, QR_PG_CHARGED);
 	return true;
+}
+
+/* Trace points ----------------------------------------------------------------------------- */
+
+/* The shortest way has none of them. */
+void qr_trace_set(struct quire *q, void (*event)(void *ctx, const struct qr_trace_event *event),
+		  void *ctx, uint64_t mask)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	if (event && mask)
+		qr__detour_set(alloc, QR_DETOUR_TRACE, true);
+	qr__trace_listen(qr__alloc_base(alloc), event, ctx, mask);
+	if (!event || !mask)
+		qr__detour_set(alloc, QR_DETOUR_TRACE, false);
 }
 
 /* Injected failures ------------------------------------------------------------------------ */

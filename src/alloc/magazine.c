@@ -10,15 +10,27 @@
 
 /* Counting --------------------------------------------------------------------------------- */
 
-static uint64_t pages_to_get_racy(const struct qr_magazines *mag)
+/* Of all rings, in pages and in blocks: what left, and what came. */
+struct rings {
+	uint64_t pages_left, blocks_left, pages_came, blocks_came;
+};
+
+static struct rings rings_racy(const struct qr_magazines *mag)
 {
-	uint64_t pages = 0;
+	struct rings all = {0};
 
 	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
-		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-			pages += (uint64_t)qr__magazine_nr(&mag->nr_get[type][order]) << order;
+		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++) {
+			const struct qr_magazine_ring *ring = &mag->get[type][order];
+			uint64_t head = qr__read(&ring->head), tail = qr__read(&ring->tail);
+
+			all.blocks_left += head;
+			all.blocks_came += tail;
+			all.pages_left += head << order;
+			all.pages_came += tail << order;
+		}
 	}
-	return pages;
+	return all;
 }
 
 static uint64_t pages_put_racy(const struct qr_magazines *mag)
@@ -26,52 +38,70 @@ static uint64_t pages_put_racy(const struct qr_magazines *mag)
 	uint64_t pages = 0;
 
 	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-		pages += (uint64_t)qr__magazine_nr(&mag->nr_put[order]) << order;
+		pages += (uint64_t)qr__put_nr(mag, order) << order;
 	return pages;
 }
 
 int32_t qr__magazines_pages_racy(const struct qr_magazines *mag)
 {
-	return (int32_t)(pages_to_get_racy(mag) + pages_put_racy(mag));
+	struct rings all = rings_racy(mag);
+
+	return (int32_t)(all.pages_came - all.pages_left + pages_put_racy(mag));
 }
 
 uint64_t qr__magazines_nr_alloc_racy(const struct qr_magazines *mag)
 {
-	return qr__read(&mag->pages_in) - pages_to_get_racy(mag);
+	return rings_racy(mag).pages_left - qr__read(&mag->pages_unused);
 }
 
 uint64_t qr__magazines_nr_blocks_racy(const struct qr_magazines *mag)
 {
-	uint64_t left = 0;
-
-	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
-		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-			left += qr__magazine_nr(&mag->nr_get[type][order]);
-	}
-	return qr__read(&mag->blocks_in) - left;
+	return rings_racy(mag).blocks_left - qr__read(&mag->blocks_unused);
 }
 
+/* What came to rings otherwise than by refills came back. */
 uint64_t qr__magazines_nr_free_racy(const struct qr_magazines *mag)
 {
-	return qr__read(&mag->pages_out) + pages_put_racy(mag);
+	return qr__read(&mag->pages_out) + pages_put_racy(mag) + rings_racy(mag).pages_came -
+	       qr__read(&mag->pages_in);
 }
+
+/* So many pages go round in a ring, and at least so many blocks. */
+#define RETURNED_PAGES 128u
+#define RETURNED_MIN 4u
 
 /* Sizes ------------------------------------------------------------------------------------ */
 
 /* For an order that is not to be cached it is 0, at which no free takes the short way. */
-static uint16_t put_limit(const struct qr_zone *zone, unsigned high, unsigned order)
+static uint64_t put_limit(const struct qr_zone *zone, unsigned high, unsigned order)
 {
 	if (!qr__pcp_order_allowed(qr__zone_allocator(zone), order))
 		return 0;
-	return (uint16_t)qr__clamp(high / 2 >> order, high != 0, QR_MAGAZINE_PUT_ROOM(order));
+	return qr__clamp(high / 2 >> order, high != 0, QR_MAGAZINE_PUT_ROOM(order));
+}
+
+/*
+ * What goes round in a ring comes back after all that waits there, so rather few large blocks: of
+ * what was used last something may still be in the caches of the CPU.
+ */
+static uint64_t ring_limit(uint64_t put_limit, unsigned order)
+{
+	uint64_t few = qr__max(RETURNED_PAGES >> order, RETURNED_MIN);
+
+	return qr__min(put_limit, qr__min(few, QR_MAGAZINE_ROOM(order)));
 }
 
 void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 {
 	unsigned high = (unsigned)qr__pcp_read(&pcp->high);
 
-	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-		pcp->mag.put_limit[order] = put_limit(zone, high, order);
+	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++) {
+		uint64_t limit = put_limit(zone, high, order);
+
+		pcp->mag.put[order].limit = limit;
+		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++)
+			pcp->mag.get[type][order].limit = ring_limit(limit, order);
+	}
 }
 
 /* How many blocks to fetch, and how the cache's habits change with it. */
@@ -144,18 +174,31 @@ static unsigned fetch_own(struct qr_zone *zone, unsigned cpu, unsigned order,
 	return got;
 }
 
-/* Of @nr places before the end of an empty magazine, the first @got have blocks. */
+/*
+ * Where a refill of an empty ring goes: to place 0, so that all of it stands in a row.  As many
+ * blocks as there are places to pass by come and leave, unused.
+ */
+static uint32_t *ring_begin(struct qr_magazines *mag, enum qr_migratetype type, unsigned order)
+{
+	struct qr_magazine_ring *ring = &mag->get[type][order];
+	uint64_t pass = -qr__read(&ring->tail) % QR_MAGAZINE_ROOM(order);
+
+	qr__bump(&ring->head, pass);
+	qr__bump(&ring->tail, pass);
+	qr__bump(&mag->pages_in, pass << order);
+	qr__bump(&mag->pages_unused, pass << order);
+	qr__bump(&mag->blocks_unused, pass);
+	return qr__ring_frames(mag, type, order);
+}
+
+/* So many blocks stand behind a ring's last. */
 static void magazine_filled(struct qr_per_cpu_pages *pcp, unsigned order, enum qr_migratetype type,
-			    unsigned nr, unsigned got) QR_REQUIRES(pcp->lock)
+			    unsigned got) QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	uint32_t *end = qr__magazine_end(mag, type, order);
 
-	if (got < nr)
-		__builtin_memmove(end - got, end - nr, got * sizeof(*end));
-	qr__magazine_nr_set(&mag->nr_get[type][order], got);
+	qr__bump(&mag->get[type][order].tail, got);
 	qr__bump(&mag->pages_in, (uint64_t)got << order);
-	qr__bump(&mag->blocks_in, got);
 	qr__bump(&pcp->refills, 1);
 }
 
@@ -168,7 +211,6 @@ QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_c
 					   unsigned order, enum qr_migratetype type)
 {
 	uint8_t factor = atomic_load_explicit(&pcp->alloc_factor, memory_order_relaxed);
-	uint32_t *end = qr__magazine_end(&pcp->mag, type, order);
 	int32_t high = qr__pcp_read(&pcp->high);
 	unsigned nr, got;
 
@@ -176,7 +218,7 @@ QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_c
 		return QR_MAGAZINE_EMPTY;
 	nr = refill_size(zone, pcp, order);
 	got = fetch_own(zone, cpu_of(zone, pcp), order, type, type == QR_MIGRATE_MOVABLE, nr,
-			end - nr);
+			ring_begin(&pcp->mag, type, order));
 	if (!got) {
 		/* The long way is to find everything as it was. */
 		atomic_store_explicit(&pcp->alloc_factor, factor, memory_order_relaxed);
@@ -184,33 +226,33 @@ QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_c
 		qr__magazines_resize(zone, pcp);
 		return QR_MAGAZINE_EMPTY;
 	}
-	magazine_filled(pcp, order, type, nr, got);
+	magazine_filled(pcp, order, type, got);
 	return qr__magazine_get(&pcp->mag, type, order);
 }
 
 uint32_t qr__magazine_take(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, unsigned order,
 			   enum qr_migratetype type, unsigned alloc_flags)
 {
-	uint32_t frame = qr__magazine_get(&pcp->mag, type, order), *end;
+	uint32_t frame = qr__magazine_get(&pcp->mag, type, order), *frames;
 	unsigned nr, got;
 
 	if (frame != QR_MAGAZINE_EMPTY)
 		return frame;
 	nr = refill_size(zone, pcp, order);
-	end = qr__magazine_end(&pcp->mag, type, order);
+	frames = ring_begin(&pcp->mag, type, order);
 	got = fetch_own(zone, cpu_of(zone, pcp), order, type, alloc_flags & QR_ALLOC_CMA, nr,
-			end - nr);
+			frames);
 	if (!got)
-		got = fetch_anywhere(zone, order, type, alloc_flags, nr, end - nr);
+		got = fetch_anywhere(zone, order, type, alloc_flags, nr, frames);
 	if (got)
-		magazine_filled(pcp, order, type, nr, got);
+		magazine_filled(pcp, order, type, got);
 	return qr__magazine_get(&pcp->mag, type, order);
 }
 
 void qr__magazine_leaked(struct qr_magazines *mag, unsigned order)
 {
-	qr__bump(&mag->pages_in, -qr__order_pages(order));
-	qr__bump(&mag->blocks_in, UINT64_MAX);
+	qr__bump(&mag->pages_unused, qr__order_pages(order));
+	qr__bump(&mag->blocks_unused, 1);
 }
 
 /* Put -------------------------------------------------------------------------------------- */
@@ -243,29 +285,35 @@ static int32_t put_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uns
 	QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	unsigned nr = qr__magazine_nr(&mag->nr_put[order]);
+	unsigned nr = qr__put_nr(mag, order);
 
 	if (!nr)
 		return 0;
-	frames_drain(zone, qr__magazine_start(mag, order), nr, order);
-	qr__magazine_nr_set(&mag->nr_put[order], 0);
+	frames_drain(zone, qr__put_frames(mag, order), nr, order);
+	qr__write(&mag->put[order].nr, 0);
 	qr__bump(&mag->pages_out, (uint64_t)nr << order);
 	return (int32_t)(nr << order);
 }
 
-/* All of a get magazine: it was brought for nothing. */
+/* All of a ring: it was brought for nothing, or came back.  It stands in two rows at most. */
 static int32_t get_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
 			 enum qr_migratetype type, unsigned order) QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
+	struct qr_magazine_ring *ring = &mag->get[type][order];
+	uint32_t *frames = qr__ring_frames(mag, type, order);
+	unsigned nr = qr__ring_nr(ring), first, row;
 
 	if (!nr)
 		return 0;
-	frames_drain(zone, qr__magazine_end(mag, type, order) - nr, nr, order);
-	qr__magazine_nr_set(&mag->nr_get[type][order], 0);
-	qr__bump(&mag->pages_in, -((uint64_t)nr << order));
-	qr__bump(&mag->blocks_in, -(uint64_t)nr);
+	first = (unsigned)qr__ring_place(qr__read(&ring->head), order);
+	row = (unsigned)qr__min(nr, QR_MAGAZINE_ROOM(order) - first);
+	frames_drain(zone, frames + first, row, order);
+	if (row < nr)
+		frames_drain(zone, frames, nr - row, order);
+	qr__bump(&ring->head, nr);
+	qr__bump(&mag->pages_unused, (uint64_t)nr << order);
+	qr__bump(&mag->blocks_unused, nr);
 	return (int32_t)(nr << order);
 }
 
@@ -304,7 +352,7 @@ void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint3
 	    qr__magazine_return(mag, frame, type))
 		return;
 	nr = qr__magazine_put(mag, frame, order);
-	if (qr__likely(nr < mag->put_limit[order]) && !short_and_due(zone, pcp, nr, order))
+	if (qr__likely(nr < mag->put[order].limit) && !short_and_due(zone, pcp, nr, order))
 		return;
 	qr__magazine_full_drain(zone, pcp, order);
 	qr__pcp_below_high_review(zone);

@@ -32,9 +32,10 @@
  *
  * Counters
  * --------
- * Nothing is counted by an allocation or free: what has come by refills, less what is still
- * there, was allocated; what went by drains, and what is there, was freed.  pages(), nr_alloc()
- * and their kin do that sum, for whoever looks on.
+ * Nothing is counted by an allocation or free but what it takes to find its block: what left a
+ * ring was allocated, but for what was brought for nothing; what came to one and not by refills,
+ * what went by drains and what waits for one was freed.  pages(), nr_alloc() and their kin do
+ * these sums, for whoever looks on.
  *
  * Locking: all of it under the cache's lock; the counts may be read by anyone.
  */
@@ -63,53 +64,79 @@ struct qr_per_cpu_pages;
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 1024u)
 #define QR_MAGAZINE_PUT_END(order) (1024u - 128u + QR_MAGAZINE_END(order))
 
+/*
+ * A get magazine is a ring: block n, counted from the first that ever came to it, is at n modulo
+ * its room.  Both counts only grow, so that whoever read one can tell whether anything happened
+ * since (base/local_commit.h).
+ */
+struct qr_magazine_ring {
+	_Atomic uint64_t head; /* P: blocks that left it */
+	_Atomic uint64_t tail; /* P: and that came */
+	uint64_t limit; /* p: with so many it takes none back */
+	_Atomic uint32_t last; /* about: the block that left it last, by a step */
+};
+
+struct qr_magazine_put {
+	_Atomic uint64_t nr; /* P: blocks in it */
+	uint64_t limit; /* p: with so many it is full; 0: of this order nothing is cached */
+};
+
 struct qr_magazines {
-	/* P: blocks in each; a get magazine's lie at its end */
-	_Atomic uint16_t nr_get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_ORDERS];
-	_Atomic uint16_t nr_put[QR_MAGAZINE_ORDERS];
-	uint16_t put_limit[QR_MAGAZINE_ORDERS]; /* p: with so many a put magazine is full */
+	struct qr_magazine_ring get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_ORDERS];
+	struct qr_magazine_put put[QR_MAGAZINE_ORDERS];
 
-	_Atomic uint64_t pages_in, blocks_in; /* P: refills brought, less what went back unused */
-	_Atomic uint64_t pages_out; /* P: freed, and given back by now */
+	_Atomic uint64_t pages_in; /* P: that refills brought */
+	_Atomic uint64_t pages_unused, blocks_unused; /* P: and that left otherwise than by use */
+	_Atomic uint64_t pages_out; /* P: freed to put magazines, and given back by now */
 
-	uint32_t get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_END(QR_PAGEBLOCK_ORDER)]; /* p: frames */
-	uint32_t put[QR_MAGAZINE_PUT_END(QR_PAGEBLOCK_ORDER)]; /* p: frames */
+	uint32_t get_frames[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_END(QR_PAGEBLOCK_ORDER)]; /* p */
+	uint32_t put_frames[QR_MAGAZINE_PUT_END(QR_PAGEBLOCK_ORDER)]; /* p */
 };
 
 #define QR_MAGAZINE_EMPTY UINT32_MAX
 
-QR_INLINE unsigned qr__magazine_nr(const _Atomic uint16_t *nr)
+_Static_assert((QR_MAGAZINE_ROOM(0) & (QR_MAGAZINE_ROOM(0) - 1)) == 0, "rings go round by a mask");
+
+/* Blocks in a ring. */
+QR_INLINE unsigned qr__ring_nr(const struct qr_magazine_ring *ring)
 {
-	return atomic_load_explicit(nr, memory_order_relaxed);
+	return (unsigned)(qr__read(&ring->tail) - qr__read(&ring->head));
 }
 
-QR_INLINE void qr__magazine_nr_set(_Atomic uint16_t *nr, unsigned value)
+QR_INLINE unsigned qr__put_nr(const struct qr_magazines *mag, unsigned order)
 {
-	atomic_store_explicit(nr, (uint16_t)value, memory_order_relaxed);
+	return (unsigned)qr__read(&mag->put[order].nr);
 }
 
-/* A get magazine's frames lie before its end, a put magazine's from its start on. */
-QR_INLINE uint32_t *qr__magazine_end(struct qr_magazines *mag, enum qr_migratetype type,
-				     unsigned order)
+/* The frames of a ring of this order, from place 0 on; and of a put magazine. */
+QR_INLINE uint32_t *qr__ring_frames(struct qr_magazines *mag, enum qr_migratetype type,
+				    unsigned order)
 {
-	return &mag->get[type][QR_MAGAZINE_END(order)];
+	return &mag->get_frames[type][QR_MAGAZINE_END(order) - QR_MAGAZINE_ROOM(order)];
 }
 
-QR_INLINE uint32_t *qr__magazine_start(struct qr_magazines *mag, unsigned order)
+QR_INLINE uint32_t *qr__put_frames(struct qr_magazines *mag, unsigned order)
 {
-	return &mag->put[QR_MAGAZINE_PUT_END(order) - QR_MAGAZINE_PUT_ROOM(order)];
+	return &mag->put_frames[QR_MAGAZINE_PUT_END(order) - QR_MAGAZINE_PUT_ROOM(order)];
+}
+
+/* Where block n of a ring is. */
+QR_INLINE uint64_t qr__ring_place(uint64_t n, unsigned order)
+{
+	return n % QR_MAGAZINE_ROOM(order);
 }
 
 /* The next block; QR_MAGAZINE_EMPTY: there is none. */
 QR_INLINE uint32_t qr__magazine_get(struct qr_magazines *mag, enum qr_migratetype type,
 				    unsigned order)
 {
-	unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
+	struct qr_magazine_ring *ring = &mag->get[type][order];
+	uint64_t head = qr__read(&ring->head);
 
-	if (qr__unlikely(!nr))
+	if (qr__unlikely(head == qr__read(&ring->tail)))
 		return QR_MAGAZINE_EMPTY;
-	qr__magazine_nr_set(&mag->nr_get[type][order], nr - 1);
-	return *(qr__magazine_end(mag, type, order) - nr);
+	qr__write(&ring->head, head + 1);
+	return qr__ring_frames(mag, type, order)[qr__ring_place(head, order)];
 }
 
 /*
@@ -118,10 +145,10 @@ QR_INLINE uint32_t qr__magazine_get(struct qr_magazines *mag, enum qr_migratetyp
  */
 QR_INLINE unsigned qr__magazine_put(struct qr_magazines *mag, uint32_t frame, unsigned order)
 {
-	unsigned nr = qr__magazine_nr(&mag->nr_put[order]);
+	unsigned nr = qr__put_nr(mag, order);
 
-	qr__magazine_start(mag, order)[nr] = frame;
-	qr__magazine_nr_set(&mag->nr_put[order], nr + 1);
+	qr__put_frames(mag, order)[nr] = frame;
+	qr__write(&mag->put[order].nr, nr + 1);
 	return nr + 1;
 }
 
@@ -133,16 +160,13 @@ QR_INLINE bool qr__magazine_return(struct qr_magazines *mag, uint32_t frame,
 				   enum qr_migratetype type)
 {
 	const unsigned order = QR_PAGEBLOCK_ORDER;
-	unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]) + 1;
+	struct qr_magazine_ring *ring = &mag->get[type][order];
+	uint64_t tail = qr__read(&ring->tail);
 
-	if (qr__unlikely(nr > QR_MAGAZINE_ROOM(order) || nr > mag->put_limit[order]))
+	if (qr__unlikely(qr__ring_nr(ring) >= ring->limit))
 		return false;
-	*(qr__magazine_end(mag, type, order) - nr) = frame;
-	qr__magazine_nr_set(&mag->nr_get[type][order], nr);
-	/* it was freed and fetched again */
-	qr__bump(&mag->pages_out, QR_PAGEBLOCK_NR_PAGES);
-	qr__bump(&mag->pages_in, QR_PAGEBLOCK_NR_PAGES);
-	qr__bump(&mag->blocks_in, 1);
+	qr__ring_frames(mag, type, order)[qr__ring_place(tail, order)] = frame;
+	qr__write(&ring->tail, tail + 1);
 	return true;
 }
 

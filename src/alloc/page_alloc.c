@@ -31,7 +31,7 @@
  * then the request's own type, then CMA, then borrowing (fallback.c).  HIGHATOMIC is no part of it:
  * that reserve is opened only in the buddy path, by flags that only the slow path sets.
  */
-#include "fast.h"
+#include "step.h"
 
 /* A block from a zone ---------------------------------------------------------------------- */
 
@@ -597,19 +597,8 @@ static QR_NOINLINE struct qr_page *task_alloc(struct qr_allocator *alloc, qr_gfp
 }
 
 /* Near this CPU, whatever there is to it. */
-static QR_NOINLINE struct qr_page *local_alloc(struct qr_allocator *alloc, qr_gfp_t gfp,
-					       unsigned order)
-{
-	int nid = qr__numa_node(&alloc->frames);
-	struct qr_page *page = alloc_near(alloc, gfp, order, nid, NULL, NULL);
-
-	if (qr__unlikely(!page))
-		qr__stat(alloc, QR_STAT_ALLOC_FAILED, 1);
-	return page;
-}
-
 /* The hook comes first, while there is nothing yet that would have to survive it. */
-struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+static QR_NOINLINE struct qr_page *local_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_task *task = qr__current_task(qr__alloc_base(alloc));
@@ -617,10 +606,34 @@ struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 
 	if (qr__unlikely(task))
 		return task_alloc(alloc, gfp, order, task);
-	/* a constant order folds half of it away */
-	page = qr__likely(!order) ? qr__fast_alloc(alloc, gfp, 0)
-				  : qr__fast_alloc(alloc, gfp, order);
-	return qr__likely(page) ? page : local_alloc(alloc, gfp, order);
+	page = qr__step_hook_alloc(alloc, gfp, order);
+	if (page)
+		return page;
+	page = qr__fast_alloc(alloc, gfp, order);
+	if (qr__likely(page))
+		return page;
+	page = alloc_near(alloc, gfp, order, qr__numa_node(&alloc->frames), NULL, NULL);
+	if (qr__unlikely(!page))
+		qr__stat(alloc, QR_STAT_ALLOC_FAILED, 1);
+	return page;
+}
+
+/* Single pages have a function of their own, in which the order is no question. */
+static QR_NOINLINE struct qr_page *blocks_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	struct qr_page *page = qr__step_alloc(qr__allocator(q), gfp, order);
+
+	return qr__likely(page) ? page : local_alloc(q, gfp, order);
+}
+
+struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	struct qr_page *page;
+
+	if (order)
+		return blocks_alloc(q, gfp, order);
+	page = qr__step_alloc(qr__allocator(q), gfp, 0);
+	return qr__likely(page) ? page : local_alloc(q, gfp, 0);
 }
 
 struct qr_page *qr_folio_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)

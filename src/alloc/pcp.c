@@ -51,6 +51,7 @@
  *	UP	interrupts are masked while the lock is held
  */
 #include "pcp.h"
+#include "fast.h"
 
 /* Pages that a zone's lock is held for at most, while a cache is drained into it. */
 #define DRAIN_CHUNK_MIN 32
@@ -205,6 +206,8 @@ QR_INLINE struct qr_page *block_take(struct qr_zone *zone, struct qr_per_cpu_pag
 
 		if (i == QR_LIST_NONE)
 			return NULL;
+		if (qr__unlikely(pcp->magazines && qr__fast_is_anothers(zone, pcp, i, order)))
+			continue;
 		if (qr__likely(!alloc->check_pages) || !qr__check_new_pages(alloc, page, order))
 			return page;
 		if (pcp->magazines)

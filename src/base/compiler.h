@@ -13,6 +13,7 @@
 #define qr__unlikely(x) __builtin_expect(!!(x), 0)
 #define QR_INLINE static inline __attribute__((always_inline))
 #define QR_NOINLINE __attribute__((noinline))
+#define QR_UNUSED __attribute__((unused))
 #define QR_COLD __attribute__((cold, noinline))
 #define QR_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 

@@ -15,11 +15,8 @@ void qr__trace(const struct qr_base *base, const struct qr_trace_event *event)
 		callback(atomic_load_explicit(&base->trace_ctx, memory_order_relaxed), event);
 }
 
-void qr_trace_set(struct quire *q, void (*event)(void *ctx, const struct qr_trace_event *event),
-		  void *ctx, uint64_t mask)
+void qr__trace_listen(struct qr_base *base, qr_trace_fn_t *event, void *ctx, uint64_t mask)
 {
-	struct qr_base *base = qr__base(q);
-
 	atomic_store_explicit(&base->trace_mask, 0, memory_order_relaxed);
 	atomic_store_explicit(&base->trace_event, NULL, memory_order_release);
 	if (!event)

@@ -24,6 +24,9 @@ QR_INLINE bool qr__trace_on(const struct qr_base *base, enum qr_trace_id id)
 				  &(const struct qr_trace_event){.id = (tp), __VA_ARGS__}); \
 	} while (0)
 
+/* From now on @event is told what mask has a bit for; NULL: nobody is. */
+void qr__trace_listen(struct qr_base *base, qr_trace_fn_t *event, void *ctx, uint64_t mask);
+
 void qr__trace(const struct qr_base *base, const struct qr_trace_event *event);
 
 #endif /* QR_BASE_TRACE_H */

@@ -31,15 +31,6 @@ struct draining {
 	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
 };
 
-static QR_COLD void twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
-{
-	atomic_fetch_add_explicit(&zone->nr_freed_twice, 1, memory_order_relaxed);
-	qr__log(&zone->frames->base, QR_LOG_ERR,
-		"free of page at pfn %#llx, order %u, refused: it is free already; it was freed "
-		"twice at the same moment",
-		(unsigned long long)pfn, order);
-}
-
 /* Does a word hold a free block of this order, one that fits a word? */
 QR_INLINE bool word_has(uint64_t word, unsigned order)
 {
@@ -150,11 +141,10 @@ static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
 
 	rising_insert(draining);
 	if (is_free(buddy, bitmap_index(buddy, pfn), bitmap_offset(pfn), order)) {
-		twice_report(zone, pfn, order);
+		qr__freed_twice_report(zone, pfn, order);
 		return;
 	}
 	draining->pages[type] += (int64_t)qr__order_pages(order);
-	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
 	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
 	largest_note(draining, joined);
 }
@@ -194,12 +184,6 @@ QR_INLINE unsigned row_of(const uint32_t *frames, unsigned nr, uint64_t before, 
 	} while (n < nr && (before + frames[n]) / word_pages == first / word_pages);
 	*mask = row;
 	return n;
-}
-
-static void states_reset(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
-{
-	for (unsigned n = 0; n < nr; n++)
-		qr__state_type_set(&zone->frames->states[frames[n]], QR_PT_NONE);
 }
 
 /* Not all blocks of a row are in use: each for itself, then. */
@@ -265,10 +249,8 @@ static QR_NOINLINE unsigned words_row_give(struct draining *draining, const uint
 	uint64_t at = before + frames[0], row;
 
 	nr = row_of(frames, nr, before, draining->order, &row);
-	if (qr__likely(row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
-				bitmap_offset(at) / 64, row, nr << draining->order)))
-		states_reset(draining->zone, frames, nr);
-	else
+	if (qr__unlikely(!row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
+				   bitmap_offset(at) / 64, row, nr << draining->order)))
 		row_give_singly(draining, frames, nr);
 	return nr;
 }
@@ -307,7 +289,6 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 	uint64_t before = zone->frames->base_pfn - buddy->start_pfn; /* of frame 0; may wrap */
 	uint64_t ones = word_mask(0, draining->order);
 	unsigned pages = 1u << draining->order;
-	struct qr_page_state *states = zone->frames->states;
 	struct bitmap_block *blocks = buddy->blocks;
 	_Atomic uint64_t *words = buddy->lines[0].word;
 
@@ -323,7 +304,7 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 			continue;
 		}
 		draining->in_parts[blocks[i].type] += pages;
-		qr__state_type_set(&states[frames[n++]], QR_PT_NONE);
+		n++;
 	}
 }
 
@@ -422,10 +403,9 @@ static void spans_give(struct draining *draining, const uint32_t *frames, unsign
 		if (n + AHEAD < nr)
 			pageblock_fetch(buddy, before + frames[n + AHEAD]);
 		row = span_row_of(&frames[n], nr - n, before, draining->order, &mask);
-		if (qr__likely(span_row_give(draining, bitmap_index(buddy, buddy->start_pfn + at),
-					     bitmap_offset(at), mask, row << draining->order)))
-			states_reset(zone, &frames[n], row);
-		else
+		if (qr__unlikely(!span_row_give(draining,
+						bitmap_index(buddy, buddy->start_pfn + at),
+						bitmap_offset(at), mask, row << draining->order)))
 			row_give_singly(draining, &frames[n], row);
 	}
 }
@@ -443,10 +423,9 @@ static void larges_give(struct draining *draining, const uint32_t *frames, unsig
 		enum qr_migratetype type = qr__pageblock_type(zone->frames, buddy->start_pfn + at);
 
 		if (qr__unlikely(buddy->blocks[i].nr_free)) {
-			twice_report(zone, buddy->start_pfn + at, draining->order);
+			qr__freed_twice_report(zone, buddy->start_pfn + at, draining->order);
 			continue;
 		}
-		states_reset(zone, &frames[n], 1);
 		draining->pages[type] += (int64_t)QR_PAGEBLOCK_NR_PAGES;
 		rising_add(draining, i, type);
 	}
@@ -476,6 +455,18 @@ static unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
 }
 
+/* Counting them takes longer than to see that there is nothing to count. */
+static bool are_of_one_stripe(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
+{
+	uint32_t low = frames[0], high = frames[0];
+
+	for (unsigned n = 1; n < nr; n++) {
+		low = frames[n] < low ? frames[n] : low;
+		high = frames[n] > high ? frames[n] : high;
+	}
+	return stripe_of(zone, low) == stripe_of(zone, high);
+}
+
 /*
  * Bring the frames of each stripe together, in the order of stripes: where each has its place is
  * known from how many there are, and a frame that stands elsewhere changes places with one there.
@@ -502,14 +493,14 @@ static void frames_group(const struct qr_zone *zone, uint32_t *frames,
 static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned nr)
 {
 	const struct qr_zone *zone = draining->zone;
-	unsigned end[QR_MAX_STRIPES] = {0}, first = stripe_of(zone, frames[0]);
+	unsigned end[QR_MAX_STRIPES] = {0};
 
-	for (unsigned n = 0; n < nr; n++)
-		end[stripe_of(zone, frames[n])]++;
-	if (end[first] == nr) {
-		stripe_drain(draining, first, frames, nr);
+	if (are_of_one_stripe(zone, frames, nr)) {
+		stripe_drain(draining, stripe_of(zone, frames[0]), frames, nr);
 		return;
 	}
+	for (unsigned n = 0; n < nr; n++)
+		end[stripe_of(zone, frames[n])]++;
 	for (unsigned s = 1; s < zone->nr_stripes; s++)
 		end[s] += end[s - 1];
 	frames_group(zone, frames, end);
@@ -517,6 +508,29 @@ static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned 
 		if (end[s] > start)
 			stripe_drain(draining, s, frames + start, end[s] - start);
 	}
+}
+
+/*
+ * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
+ * freed it in the same moment, and it is somebody's again or has been here already.  Returns how
+ * many are left.
+ */
+static unsigned frames_claim(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
+{
+	struct qr_page_state *states = zone->frames->states;
+	unsigned kept = 0;
+
+	for (unsigned n = 0; n < nr; n++) {
+		struct qr_page_state *state = &states[frames[n]];
+
+		if (qr__unlikely(qr__state_type(state) != QR_PT_PCP)) {
+			qr__freed_twice_report(zone, zone->frames->base_pfn + frames[n], order);
+			continue;
+		}
+		qr__state_type_set(state, QR_PT_NONE);
+		frames[kept++] = frames[n];
+	}
+	return kept;
 }
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
@@ -528,6 +542,7 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 		.rising_first = QR_LIST_NONE,
 	};
 
+	nr = frames_claim(zone, order, frames, nr);
 	if (nr && zone->nr_stripes)
 		stripes_drain(&draining, frames, nr);
 	else if (nr)

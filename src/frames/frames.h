@@ -46,9 +46,11 @@ struct qr_frames {
 
 	struct qr_page *pages; /* c: record of base_pfn + i at [i] */
 	struct qr_page_state *states; /* c: its hot part at [i] */
+	_Atomic uint8_t *marks; /* o: what the state is known to say, see below; NULL: none kept */
 	struct qr_pageblock *pageblocks; /* c */
 	_Atomic uint64_t *section_online; /* s: bitmap */
 	qr_pfn_t base_pfn, end_pfn; /* c: section-aligned span of the whole instance */
+	uint64_t nr_frames; /* c: of that span */
 	unsigned section_order; /* c */
 	struct qr_extent *extents; /* c */
 	unsigned nr_extents; /* c */
@@ -165,6 +167,39 @@ QR_INLINE bool qr__page_is_ours(const struct qr_frames *frames, const struct qr_
 /* Turn a pointer from outside into a record of this instance; NULL: it is none. */
 struct qr_page *qr__page_validate(const struct qr_frames *frames, const struct qr_page *page);
 
+/*
+ * Marks ------------------------------------------------------------------------------------
+ *
+ * A byte for each frame, for states are too many for a cache of the CPU, and pages are freed in any
+ * order.  A mark that is not 0 says that the frame's state is plain (qr__word_is_plain()): the head
+ * of a block in use, one reference, nothing noted; and it is a number that stands for the zone, the
+ * order, and the type that was asked for (alloc/step.h).  So who frees the block need not read the
+ * state, only write it.  A mark of 0 says nothing.
+ *
+ * It is set by who allocates the block, before anybody can find it in use, and cleared by whoever
+ * changes the state.  That is its owner, or has a reference, or is a speculator, and while there
+ * are any of these, no free relies on marks (alloc/speculation.c).
+ */
+QR_INLINE uint8_t qr__mark(const struct qr_frames *frames, uint64_t i)
+{
+	return atomic_load_explicit(&frames->marks[i], memory_order_relaxed);
+}
+
+QR_INLINE void qr__mark_set(struct qr_frames *frames, uint64_t i, uint8_t mark)
+{
+	atomic_store_explicit(&frames->marks[i], mark, memory_order_relaxed);
+}
+
+/* The state of this frame changes, or has: it is not plain from now on. */
+QR_INLINE void qr__mark_clear(struct qr_frames *frames, const struct qr_page *page)
+{
+	if (frames->marks)
+		qr__mark_set(frames, (uint64_t)(page - frames->pages), 0);
+}
+
+/* Two frees of this block have succeeded; the second goes no further. */
+void qr__freed_twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
+
 /* Records of pages ------------------------------------------------------------------------- */
 
 /* One field of a record's hot part; for several, get the state. */
@@ -177,6 +212,7 @@ QR_INLINE enum qr_page_type qr__page_type(const struct qr_frames *frames,
 QR_INLINE void qr__page_type_set(struct qr_frames *frames, struct qr_page *page,
 				 enum qr_page_type type)
 {
+	qr__mark_clear(frames, page);
 	qr__state_type_set(qr__page_state(frames, page), type);
 }
 
@@ -187,6 +223,7 @@ QR_INLINE unsigned qr__page_order(const struct qr_frames *frames, const struct q
 
 QR_INLINE void qr__page_order_set(struct qr_frames *frames, struct qr_page *page, unsigned order)
 {
+	qr__mark_clear(frames, page);
 	qr__state_order_set(qr__page_state(frames, page), order);
 }
 
@@ -195,20 +232,27 @@ QR_INLINE int32_t qr__page_refcount(const struct qr_frames *frames, const struct
 	return qr__state_refcount(qr__page_state(frames, page));
 }
 
+/* The cold part gets something to say. */
+QR_INLINE void qr__page_note(struct qr_frames *frames, struct qr_page *page)
+{
+	qr__mark_clear(frames, page);
+	qr__state_note(qr__page_state(frames, page));
+}
+
 /*
  * What is written into the cold part, and noted before (F11).  qr__page_set() is for whoever has a
  * reference, the others are for whoever owns the page alone.
  */
 QR_INLINE void qr__page_set(struct qr_frames *frames, struct qr_page *page, uint32_t flag)
 {
-	qr__state_note(qr__page_state(frames, page));
+	qr__page_note(frames, page);
 	atomic_fetch_or_explicit(&page->flags, flag, memory_order_relaxed);
 }
 
 QR_INLINE void qr__page_flags_set(struct qr_frames *frames, struct qr_page *page, uint32_t flags)
 {
 	if (flags)
-		qr__state_note(qr__page_state(frames, page));
+		qr__page_note(frames, page);
 	atomic_store_explicit(&page->flags, flags, memory_order_relaxed);
 }
 
@@ -216,7 +260,7 @@ QR_INLINE void qr__page_mapcount_set(struct qr_frames *frames, struct qr_page *p
 				     int32_t mapcount)
 {
 	if (mapcount)
-		qr__state_note(qr__page_state(frames, page));
+		qr__page_note(frames, page);
 	atomic_store_explicit(&page->mapcount, mapcount, memory_order_relaxed);
 }
 
@@ -224,14 +268,14 @@ QR_INLINE void qr__page_mapping_set(struct qr_frames *frames, struct qr_page *pa
 				    uint32_t mapping)
 {
 	if (mapping)
-		qr__state_note(qr__page_state(frames, page));
+		qr__page_note(frames, page);
 	atomic_store_explicit(&page->mapping, mapping, memory_order_relaxed);
 }
 
 QR_INLINE void qr__page_private_set(struct qr_frames *frames, struct qr_page *page, uint64_t word)
 {
 	if (word)
-		qr__state_note(qr__page_state(frames, page));
+		qr__page_note(frames, page);
 	atomic_store_explicit(&page->private_word, word, memory_order_relaxed);
 }
 

@@ -340,6 +340,7 @@ void qr__frames_init(struct qr_frames *frames, const struct qr_layout *layout)
 
 	frames->base_pfn = layout->base_pfn;
 	frames->end_pfn = layout->end_pfn;
+	frames->nr_frames = layout->end_pfn - layout->base_pfn;
 	frames->section_order = layout->section_order;
 	frames->nr_nodes = layout->nr_nodes;
 	frames->shuffle = (config->options & QR_OPT_SHUFFLE) != 0;

@@ -366,6 +366,8 @@ static int platform_check(const struct qr_config *config, struct qr_error_text *
 	if (!p->local_trylock != !p->local_fence)
 		return REFUSE(why, "platform has only one of local_trylock and local_fence: "
 				   "give both");
+	if (p->local_commit && !p->local_trylock)
+		return REFUSE(why, "platform has local_commit but not local_trylock: give both");
 	if (p->cpu_model == QR_CPU_UP && p->local_trylock)
 		return REFUSE(why, "platform.cpu_model is UP and there is a hook local_trylock: "
 				   "leave it out, one CPU masks interrupts instead");

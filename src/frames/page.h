@@ -249,6 +249,12 @@ QR_INLINE bool qr__word_is_plain(uint64_t word, unsigned order)
 	       (QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1));
 }
 
+/* What the word says while a block, clean, waits in a CPU's cache. */
+QR_INLINE uint64_t qr__state_cached(uint64_t zone_id, unsigned order)
+{
+	return zone_id | QR_STATE_TYPE(QR_PT_PCP) | QR_STATE_ORDER(order);
+}
+
 /* References of a word. */
 QR_INLINE int32_t qr__word_refcount(uint64_t word)
 {

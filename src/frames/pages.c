@@ -205,3 +205,13 @@ void qr_page_movable_set(struct quire *q, struct qr_page *page, bool movable)
 	else
 		qr__page_clear(mine, QR_PG_MOVABLE_OPS);
 }
+
+/* Seen late, when what was freed a second time has come to where it cannot be. */
+QR_COLD void qr__freed_twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
+{
+	atomic_fetch_add_explicit(&zone->nr_freed_twice, 1, memory_order_relaxed);
+	qr__log(&zone->frames->base, QR_LOG_ERR,
+		"free of page at pfn %#llx, order %u, refused: it is free already; it was freed "
+		"twice at the same moment",
+		(unsigned long long)pfn, order);
+}

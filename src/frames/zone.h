@@ -62,6 +62,7 @@ struct qr_zone {
 	int nid; /* c */
 	enum qr_zone_type type; /* c */
 	uint16_t id; /* c: nid * QR_NR_ZONES + type */
+	uint8_t route; /* c: the first of its routes; 0: it has none; see alloc/step.h */
 	_Atomic uint32_t flags; /* a: QR_ZONE_... */
 	_Atomic bool has_reported; /* a: some free block is REPORTED, or once was */
 
@@ -107,7 +108,8 @@ struct qr_node {
 	struct qr_zone zones[QR_NR_ZONES];
 	struct qr_zoneref *zonelist; /* l: fallback list; ends with zone NULL */
 	struct qr_zone
-		*_Atomic first_zone[QR_NR_ZONES]; /* l: [j]: the first that may serve zone j */
+		*_Atomic first_zone[QR_NR_ZONES + 1]; /* l: [j]: the first that may serve zone j;
+						   c: [QR_NR_ZONES]: NULL */
 	struct qr_zoneref *zonelist_thisnode; /* l: own zones only */
 	_Atomic uint64_t min_unmapped_pages, min_slab_pages; /* t */
 	_Atomic uint64_t totalreserve_pages; /* t */

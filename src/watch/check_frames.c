@@ -4,6 +4,7 @@
  *
  * Locking: all caches of the zone and the zone itself are locked.
  */
+#include "../alloc/step.h"
 #include "check.h"
 
 #define PFN(pfn) ((unsigned long long)(pfn))
@@ -169,6 +170,22 @@ static qr_pfn_t unnoted_frame(const struct qr_checker *c, const struct qr_run *r
 	return run->end_pfn;
 }
 
+/* The first frame of a block whose mark says what its state does not; end_pfn: none's does. */
+static qr_pfn_t mismarked_frame(const struct qr_checker *c, const struct qr_run *run)
+{
+	const struct qr_allocator *alloc = qr__allocator_const(c->q);
+	qr_pfn_t end_pfn = alloc->frames.marks ? run->end_pfn : run->head;
+
+	for (qr_pfn_t pfn = run->head; pfn < end_pfn; pfn++) {
+		uint8_t mark = qr__mark(c->frames, pfn - c->frames->base_pfn);
+
+		if (mark &&
+		    qr__state_word(qr__pfn_state(c->frames, pfn)) != alloc->routes[mark].open)
+			return pfn;
+	}
+	return run->end_pfn;
+}
+
 /* The soft rule of its state that this block breaks; 0: none. */
 static unsigned soft_check_state(const struct qr_checker *c, const struct qr_run *run)
 {
@@ -193,6 +210,8 @@ static unsigned soft_check(const struct qr_checker *c, const struct qr_run *run)
 
 	if (!broken && unnoted_frame(c, run) != run->end_pfn)
 		broken = QR_INV_F11;
+	if (!broken && mismarked_frame(c, run) != run->end_pfn)
+		broken = QR_INV_F12;
 	return broken;
 }
 
@@ -221,6 +240,12 @@ static void suspect_say(struct qr_checker *c, unsigned invariant, const struct q
 			"the state of pfn %#llx does not note what its record says (flags %#x)",
 			PFN(unnoted_frame(c, run)),
 			(unsigned)qr__page_flags(qr__pfn_page(c->frames, unnoted_frame(c, run))));
+		break;
+	case QR_INV_F12:
+		qr__check_broken(c, invariant,
+				 "pfn %#llx is marked as one of a plain block in use, which its "
+				 "state does not say",
+				 PFN(mismarked_frame(c, run)));
 		break;
 	case QR_INV_P5:
 		qr__check_broken(

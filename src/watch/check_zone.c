@@ -304,6 +304,22 @@ static void magazine_check(struct qr_checker *c, const struct cache_list *magazi
 		visit(c, magazine, frames[i]);
 }
 
+/* A ring's blocks stand in two rows at most; the second begins at place 0. */
+static void ring_check(struct qr_checker *c, const struct cache_list *magazine,
+		       struct qr_magazines *mag, magazine_visit *visit)
+{
+	const unsigned order = magazine->order, room = QR_MAGAZINE_ROOM(order);
+	const enum qr_migratetype type = (enum qr_migratetype)magazine->list;
+	const struct qr_magazine_ring *ring = &mag->get[type][order];
+	const uint32_t *frames = qr__ring_frames(mag, type, order);
+	unsigned first = (unsigned)qr__ring_place(qr__read(&ring->head), order);
+	unsigned nr = qr__ring_nr(ring), row = (unsigned)qr__min(nr, room - first);
+
+	magazine_check(c, magazine, frames + first, nr > room ? nr : row, room, visit);
+	if (row < nr && !c->broken)
+		magazine_check(c, magazine, frames, nr - row, room, visit);
+}
+
 static void magazines_check(struct qr_checker *c, unsigned cpu, magazine_visit *visit)
 {
 	struct qr_magazines *mag = &c->zone->pcp[cpu].mag;
@@ -312,17 +328,12 @@ static void magazines_check(struct qr_checker *c, unsigned cpu, magazine_visit *
 		struct cache_list magazine = {
 			.cpu = cpu, .order = order, .kind = "magazine for frees,"};
 
-		magazine_check(c, &magazine, qr__magazine_start(mag, order),
-			       qr__magazine_nr(&mag->nr_put[order]), QR_MAGAZINE_PUT_ROOM(order),
-			       visit);
+		magazine_check(c, &magazine, qr__put_frames(mag, order), qr__put_nr(mag, order),
+			       QR_MAGAZINE_PUT_ROOM(order), visit);
 		magazine.kind = "magazine of type";
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES && !c->broken; type++) {
-			unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
-
 			magazine.list = type;
-			magazine_check(c, &magazine,
-				       qr__magazine_end(mag, (enum qr_migratetype)type, order) - nr,
-				       nr, QR_MAGAZINE_ROOM(order), visit);
+			ring_check(c, &magazine, mag, visit);
 		}
 	}
 }
@@ -401,19 +412,28 @@ static bool frame_is_among(const uint32_t *frames, unsigned nr, uint32_t index)
 	return false;
 }
 
+static bool is_in_ring(struct qr_magazines *mag, enum qr_migratetype type, unsigned order,
+		       uint32_t index)
+{
+	const struct qr_magazine_ring *ring = &mag->get[type][order];
+	const uint32_t *frames = qr__ring_frames(mag, type, order);
+
+	for (uint64_t n = qr__read(&ring->head); n != qr__read(&ring->tail); n++) {
+		if (frames[qr__ring_place(n, order)] == index)
+			return true;
+	}
+	return false;
+}
+
 static bool is_in_magazines(struct qr_magazines *mag, uint32_t index, unsigned order)
 {
 	if (order >= QR_MAGAZINE_ORDERS)
 		return false;
 	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
-		unsigned nr = qr__magazine_nr(&mag->nr_get[type][order]);
-
-		if (frame_is_among(qr__magazine_end(mag, (enum qr_migratetype)type, order) - nr, nr,
-				   index))
+		if (is_in_ring(mag, (enum qr_migratetype)type, order, index))
 			return true;
 	}
-	return frame_is_among(qr__magazine_start(mag, order), qr__magazine_nr(&mag->nr_put[order]),
-			      index);
+	return frame_is_among(qr__put_frames(mag, order), qr__put_nr(mag, order), index);
 }
 
 /*

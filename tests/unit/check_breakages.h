@@ -226,6 +226,35 @@ static void f11_tail_unnoted(struct test_machine *m)
 	taken(m, 8, 2, QR_GFP_KERNEL)[3].mapcount = 1;
 }
 
+/* On a machine whose caches change by steps, for no other has marks. */
+static void f12_machine(struct test_machine *m)
+{
+	test_machine_destroy(m);
+	m->config.options = 0;
+	test_platform_steps(&m->config.platform);
+	test_machine_create(m);
+}
+
+static void f12_free_marked(struct test_machine *m)
+{
+	f12_machine(m);
+	qr__mark_set(qr__frames(m->q), 9, 1);
+}
+
+static void f12_shared_marked(struct test_machine *m)
+{
+	struct qr_page *page;
+	uint8_t mark;
+
+	f12_machine(m);
+	qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
+	page = qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
+	mark = qr__mark(qr__frames(m->q), qr__page_index(qr__frames(m->q), page));
+	assert_int_not_equal(mark, 0);
+	qr_get_page(m->q, page);
+	qr__mark_set(qr__frames(m->q), qr__page_index(qr__frames(m->q), page), mark);
+}
+
 static void b2_head(struct test_machine *m)
 {
 	qr__page_type_set(qr__frames(m->q), page_at(m, MAX_PAGES), QR_PT_INUSE);
@@ -554,7 +583,7 @@ static struct qr_magazines *magazines_of(struct test_machine *m)
 static uint32_t *cached_index(struct test_machine *m)
 {
 	struct qr_page *page = cached(m);
-	uint32_t *first = qr__magazine_start(magazines_of(m), 0);
+	uint32_t *first = qr__put_frames(magazines_of(m), 0);
 
 	assert_int_equal(*first, qr__page_index(qr__frames(m->q), page));
 	return first;
@@ -567,13 +596,14 @@ static void p1_wild_index(struct test_machine *m)
 
 static void p1_overfull(struct test_machine *m)
 {
-	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], QR_MAGAZINE_PUT_ROOM(0) + 1);
+	qr__write(&magazines_of(m)->put[0].nr, QR_MAGAZINE_PUT_ROOM(0) + 1);
 }
 
 static void p1_overfull_get(struct test_machine *m)
 {
-	qr__magazine_nr_set(&magazines_of(m)->nr_get[QR_MIGRATE_RECLAIMABLE][1],
-			    QR_MAGAZINE_ROOM(1) + 1);
+	struct qr_magazine_ring *ring = &magazines_of(m)->get[QR_MIGRATE_RECLAIMABLE][1];
+
+	qr__write(&ring->tail, qr__read(&ring->head) + QR_MAGAZINE_ROOM(1) + 1);
 }
 
 static void p2_magazine_of_used(struct test_machine *m)
@@ -588,27 +618,27 @@ static void p2_magazine_order(struct test_machine *m)
 	uint32_t index = *cached_index(m);
 
 	/* The magazine of order 1 has it now. */
-	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], 0);
-	*qr__magazine_start(magazines_of(m), 1) = index;
-	qr__magazine_nr_set(&magazines_of(m)->nr_put[1], 1);
+	qr__write(&magazines_of(m)->put[0].nr, 0);
+	*qr__put_frames(magazines_of(m), 1) = index;
+	qr__write(&magazines_of(m)->put[1].nr, 1);
 }
 
 /* Cached by its record, and in no magazine. */
 static void p5_magazine_lost_it(struct test_machine *m)
 {
 	cached_index(m);
-	qr__magazine_nr_set(&magazines_of(m)->nr_put[0], 0);
+	qr__write(&magazines_of(m)->put[0].nr, 0);
 }
 
 /* In another magazine of the same CPU, in the same one, and in another CPU's. */
 static void p6_fetched_and_freed(struct test_machine *m)
 {
 	uint32_t index = *cached_index(m);
-	_Atomic uint16_t *nr = &magazines_of(m)->nr_get[QR_MIGRATE_RECLAIMABLE][0];
+	struct qr_magazine_ring *ring = &magazines_of(m)->get[QR_MIGRATE_RECLAIMABLE][0];
 
-	assert_int_equal(qr__magazine_nr(nr), 0);
-	*(qr__magazine_end(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0) - 1) = index;
-	qr__magazine_nr_set(nr, 1);
+	assert_int_equal(qr__ring_nr(ring), 0);
+	qr__ring_frames(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0)[0] = index;
+	qr__write(&ring->tail, 1);
 }
 
 static void p6_freed_twice(struct test_machine *m)
@@ -674,6 +704,8 @@ static const struct breakage breakages[] = {
 	BREAK("F11", f11_cached_unnoted, "does not note what its record says (flags 0x8000000)"),
 	BREAK("F11", f11_unnoted, "F11: the state of pfn 0x9 does not note what"),
 	BREAK("F11", f11_tail_unnoted, "F11: the state of pfn 0xb does not note what"),
+	BREAK_ONLY("bitmap", "F12", f12_free_marked, "F12: pfn 0x9 is marked as one of a plain"),
+	BREAK_ONLY("bitmap", "F12", f12_shared_marked, "which its state does not say"),
 	BREAK_BITMAP("B2", b2_head, "B2: ", "B7", "is free but in use (type 1, 0 references)"),
 	BREAK_BITMAP("B2", b2_referenced, "B2: ", "B7",
 		     "is free but in use (type 0, 1 references)"),

@@ -54,6 +54,7 @@ struct test_machine {
 	uint64_t run_by_ns; /* earliest asked for; UINT64_MAX: none */
 	qr_pfn_t highmem_pfn; /* page_address() is NULL from here on */
 	unsigned nr_relax;
+	unsigned nr_commits; /* steps on caches */
 	unsigned nr_lines[QR_LOG_DEBUG + 1]; /* log lines by level */
 	char last_line[512];
 	char log[TEST_LOG_SIZE]; /* all lines, each with its newline, as far as there is room */
@@ -103,6 +104,8 @@ void test_machine_destroy(struct test_machine *m);
 
 /* The hooks alone, for tests of layers below the instance. */
 struct qr_platform test_machine_platform(struct test_machine *m);
+/* Let CPUs change their caches by steps; done for all if QR_TEST_STEPS is in the environment. */
+void test_platform_steps(struct qr_platform *platform);
 
 /* What happens ----------------------------------------------------------------------------- */
 

@@ -271,6 +271,17 @@ static void fence_without_trylock(struct test_machine *m)
 	m->config.platform.local_fence = no_fence;
 }
 
+static enum qr_local_result no_commit(void *ctx, const struct qr_local_commit *commit)
+{
+	(void)ctx, (void)commit;
+	return QR_LOCAL_NOT;
+}
+
+static void commit_without_trylock(struct test_machine *m)
+{
+	m->config.platform.local_commit = no_commit;
+}
+
 static void up_with_local_locks(struct test_machine *m)
 {
 	m->config.nr_cpus = 1;
@@ -404,6 +415,8 @@ static const struct {
 	 "platform has only one of local_trylock and local_fence: give both"},
 	{"local_fence alone", fence_without_trylock,
 	 "platform has only one of local_trylock and local_fence: give both"},
+	{"local_commit alone", commit_without_trylock,
+	 "platform has local_commit but not local_trylock: give both"},
 	{"UP with local locks", up_with_local_locks,
 	 "platform.cpu_model is UP and there is a hook local_trylock: leave it out, one CPU masks "
 	 "interrupts instead"},

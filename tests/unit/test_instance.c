@@ -338,10 +338,12 @@ static void a_large_machine(void **state)
 #if QR_PAGEBLOCK_ORDER >= 8 /* smaller pageblocks have more records of their own */
 	/*
 	 * With bitmaps, beside each frame's record a bit of it and 24 bytes of its pageblock; and
-	 * beside all of them each CPU's magazines and the bins of two stripes for each.
+	 * beside all of them each CPU's magazines and the bins of two stripes for each.  With
+	 * steps, a byte of each frame, its mark.
 	 */
 	const bool bitmaps = test_engine_is("bitmap");
-	const double beside = bitmaps ? 1.0 / 8 + 24.0 / QR_PAGEBLOCK_NR_PAGES : 0;
+	const double marks = m->config.platform.local_commit ? 1 : 0;
+	const double beside = bitmaps ? 1.0 / 8 + 24.0 / QR_PAGEBLOCK_NR_PAGES + marks : 0;
 	const double once = bitmaps ? 64.0 * QR_NR_ZONES * sizeof(struct qr_per_cpu_pages) +
 					      QR_MAX_STRIPES * sizeof(struct bitmap_stripe)
 				    : 0;

@@ -128,7 +128,7 @@ static void test_odd_types_wait_among_movable(void **state)
 		give(page, 0);
 		assert_int_equal(count(), 1);
 		if (test_engine_is("bitmap"))
-			assert_int_equal(qr__magazine_nr(&pcp()->mag.nr_put[0]), 1);
+			assert_int_equal(qr__put_nr(&pcp()->mag, 0), 1);
 		else
 			assert_false(qr__list_empty(&pcp()->lists[QR_MIGRATE_MOVABLE]));
 		drains_watch(true);

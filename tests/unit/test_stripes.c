@@ -156,6 +156,7 @@ static void singles_leave(qr_pfn_t start, unsigned nr)
 	for (unsigned i = 0; i < nr; i++) {
 		uint32_t frame = (uint32_t)start + 2 * i;
 
+		qr__state_head_set(&zone->frames->states[frame], zone->id, QR_PT_PCP, 0);
 		zone->ops->drain(zone, 0, &frame, 1);
 	}
 }

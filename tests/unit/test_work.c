@@ -264,12 +264,10 @@ static void trace_event(void *ctx, const struct qr_trace_event *event)
 
 static void trace_points(void **state)
 {
-	struct quire *q = (struct quire *)(void *)base;
-
 	(void)state;
 	nr_traced = 0;
 	QR_TRACE(base, QR_TP_MM_PAGE_FREE, .pfn = 5, .order = 2);
-	qr_trace_set(q, trace_event, m, 1u << QR_TP_MM_PAGE_FREE);
+	qr__trace_listen(base, trace_event, m, 1u << QR_TP_MM_PAGE_FREE);
 	QR_TRACE(base, QR_TP_MM_PAGE_ALLOC, .pfn = 6);
 	assert_int_equal(nr_traced, 0);
 	QR_TRACE(base, QR_TP_MM_PAGE_FREE, .pfn = 7, .order = 3);
@@ -277,7 +275,7 @@ static void trace_points(void **state)
 	assert_int_equal(traced.id, QR_TP_MM_PAGE_FREE);
 	assert_int_equal(traced.pfn, 7);
 	assert_int_equal(traced.order, 3);
-	qr_trace_set(q, NULL, NULL, ~UINT64_C(0));
+	qr__trace_listen(base, NULL, NULL, ~UINT64_C(0));
 	QR_TRACE(base, QR_TP_MM_PAGE_FREE, .pfn = 8);
 	qr__trace(base, &traced); /* a thread that saw the mask before */
 	assert_int_equal(nr_traced, 1);
