@@ -27,7 +27,7 @@ static void zone_rooms(struct qr_layout *layout, struct qr_zone *zone, int nid,
 		       enum qr_zone_type type, char *memory)
 {
 	const struct qr_buddy_ops *ops = qr__buddy_engine(layout->config->engine);
-	size_t caches = sizeof(struct qr_per_cpu_pages) * layout->nr_cpus;
+	size_t caches = (size_t)qr__pcp_size(ops->refill != NULL) * layout->nr_cpus;
 	qr_pfn_t start_pfn, end_pfn;
 	size_t room;
 

@@ -95,7 +95,7 @@ void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *p
 {
 	unsigned high = (unsigned)qr__pcp_read(&pcp->high);
 
-	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++) {
+	for (unsigned order = 0; pcp->magazines && order < QR_MAGAZINE_ORDERS; order++) {
 		uint64_t limit = put_limit(zone, high, order);
 
 		pcp->mag.put[order].limit = limit;
@@ -204,7 +204,7 @@ static void magazine_filled(struct qr_per_cpu_pages *pcp, unsigned order, enum q
 
 static unsigned cpu_of(const struct qr_zone *zone, const struct qr_per_cpu_pages *pcp)
 {
-	return (unsigned)(pcp - zone->pcp);
+	return qr__pcp_cpu(zone, pcp);
 }
 
 QR_NOINLINE uint32_t qr__magazine_take_own(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,

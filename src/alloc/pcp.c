@@ -79,7 +79,7 @@ QR_INLINE unsigned list_of(unsigned order, enum qr_migratetype type)
 /* This CPU's cache, or whichever is ours by now, was taken. */
 static QR_COLD void contention_count(struct qr_zone *zone)
 {
-	struct qr_per_cpu_pages *pcp = &zone->pcp[qr__cpu_racy(base_of(zone))];
+	struct qr_per_cpu_pages *pcp = qr__pcp_of(zone, qr__cpu_racy(base_of(zone)));
 
 	atomic_fetch_add_explicit(&pcp->contended, 1, memory_order_relaxed);
 }
@@ -219,7 +219,7 @@ static QR_NOINLINE void miss_count(struct qr_zone *preferred, const struct qr_zo
 				   struct qr_per_cpu_pages *pcp) QR_REQUIRES(pcp->lock)
 {
 	qr__bump(&pcp->nr_miss, 1);
-	atomic_fetch_add_explicit(&preferred->pcp[pcp - zone->pcp].nr_foreign, 1,
+	atomic_fetch_add_explicit(&qr__pcp_of(preferred, qr__pcp_cpu(zone, pcp))->nr_foreign, 1,
 				  memory_order_relaxed);
 }
 

@@ -59,8 +59,31 @@ struct qr_per_cpu_pages {
 	_Atomic uint64_t contended; /* a: trylocks that failed */
 	_Atomic uint64_t nr_foreign; /* a: meant for this zone, served by another: NUMA_FOREIGN */
 
-	struct qr_magazines mag; /* p */
+	struct qr_magazines mag; /* p; the last, and there only where magazines says so */
 };
+
+/*
+ * The caches of a zone are an array, but where they keep lists each ends before its magazines,
+ * which are most of it.
+ */
+QR_INLINE uint32_t qr__pcp_size(bool magazines)
+{
+	return (uint32_t)(magazines ? sizeof(struct qr_per_cpu_pages)
+				    : qr__align_up(offsetof(struct qr_per_cpu_pages, mag),
+						   _Alignof(struct qr_per_cpu_pages)));
+}
+
+QR_INLINE struct qr_per_cpu_pages *qr__pcp_of(const struct qr_zone *zone, unsigned cpu)
+{
+	return (struct qr_per_cpu_pages *)(void *)((char *)zone->pcp +
+						   (size_t)zone->pcp_stride * cpu);
+}
+
+/* Whose is it? */
+QR_INLINE unsigned qr__pcp_cpu(const struct qr_zone *zone, const struct qr_per_cpu_pages *pcp)
+{
+	return (unsigned)((size_t)((const char *)pcp - (const char *)zone->pcp) / zone->pcp_stride);
+}
 
 QR_INLINE int32_t qr__pcp_read(const _Atomic int32_t *field)
 {
@@ -106,7 +129,7 @@ QR_INLINE bool qr__pcp_enter_base(struct qr_base *base, struct qr_zone *zone,
 				  struct qr_per_cpu_pages **pcp)
 	QR_TRY_ACQUIRES(true, (*pcp)->lock) QR_NO_LOCK_ANALYSIS
 {
-	struct qr_local_lock *lock = qr__local_trylock(base, &zone->pcp->lock, sizeof(*zone->pcp));
+	struct qr_local_lock *lock = qr__local_trylock(base, &zone->pcp->lock, zone->pcp_stride);
 
 	if (qr__unlikely(!lock)) {
 		*pcp = NULL;
@@ -200,7 +223,7 @@ void qr__magazine_leaked(struct qr_magazines *mag, unsigned order);
 /* Give back at least @nr pages, or all there are: what was freed first, then what was not used. */
 void qr__magazines_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int32_t nr)
 	QR_REQUIRES(pcp->lock);
-/* The cache's sizes have changed. */
+/* The cache's sizes have changed; if it keeps magazines, so do theirs. */
 void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
 	QR_REQUIRES(pcp->lock);
 

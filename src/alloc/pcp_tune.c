@@ -118,7 +118,7 @@ static void cache_resize(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, int
 static void caches_resize(struct qr_zone *zone, int32_t batch, int32_t min, int32_t max)
 {
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++)
-		cache_resize(zone, &zone->pcp[cpu], batch, min, max);
+		cache_resize(zone, qr__pcp_of(zone, cpu), batch, min, max);
 }
 
 void qr_zone_set_pageset_high_and_batch(struct qr_zone *zone, unsigned extra_cpus)
@@ -142,15 +142,20 @@ void qr_zone_set_pageset_high_and_batch(struct qr_zone *zone, unsigned extra_cpu
 }
 
 /* Until memory and watermarks are known a cache keeps nothing. */
-void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *pcp)
+void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first)
 {
-	zone->pcp = pcp;
+	bool magazines = zone->ops->refill != NULL;
+
+	zone->pcp = first;
+	zone->pcp_stride = qr__pcp_size(magazines);
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
-		qr__local_lock_init(&pcp[cpu].lock, QR_RANK_PCP);
-		atomic_init(&pcp[cpu].batch, 1);
-		pcp[cpu].magazines = zone->ops->refill != NULL;
+		struct qr_per_cpu_pages *pcp = qr__pcp_of(zone, cpu);
+
+		qr__local_lock_init(&pcp->lock, QR_RANK_PCP);
+		atomic_init(&pcp->batch, 1);
+		pcp->magazines = magazines;
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
-			qr__list_init(&pcp[cpu].lists[i]);
+			qr__list_init(&pcp->lists[i]);
 	}
 }
 
@@ -186,7 +191,7 @@ int qr_zone_pcp_high_set(struct qr_zone *zone, unsigned cpu, unsigned pages)
 
 	if (!zone->pcp || cpu >= base->nr_cpus)
 		return QR_ENOENT;
-	pcp = &zone->pcp[cpu];
+	pcp = qr__pcp_of(zone, cpu);
 	irqs = qr__pcp_lock(base, pcp);
 	min = qr__pcp_read(&pcp->high_min);
 	max = qr__pcp_read(&pcp->high_max);
@@ -222,13 +227,13 @@ void qr__pcp_drain_cpu(struct qr_allocator *alloc, unsigned cpu, struct qr_zone 
 {
 	if (zone) {
 		if (zone->pcp)
-			cache_drain(zone, &zone->pcp[cpu]);
+			cache_drain(zone, qr__pcp_of(zone, cpu));
 		return;
 	}
 	qr__for_each_zone(&alloc->frames, zone)
 	{
 		if (zone->pcp)
-			cache_drain(zone, &zone->pcp[cpu]);
+			cache_drain(zone, qr__pcp_of(zone, cpu));
 	}
 }
 
@@ -239,10 +244,10 @@ static bool cpu_has_pages_racy(const struct qr_allocator *alloc, unsigned cpu,
 	struct qr_zone *z;
 
 	if (zone)
-		return zone->pcp && qr__pcp_count_racy(&zone->pcp[cpu]) > 0;
+		return zone->pcp && qr__pcp_count_racy(qr__pcp_of(zone, cpu)) > 0;
 	qr__for_each_zone(&alloc->frames, z)
 	{
-		if (z->pcp && qr__pcp_count_racy(&z->pcp[cpu]) > 0)
+		if (z->pcp && qr__pcp_count_racy(qr__pcp_of(z, cpu)) > 0)
 			return true;
 	}
 	return false;
@@ -325,7 +330,7 @@ static bool cache_rests_racy(const struct qr_per_cpu_pages *pcp)
 static void cache_decay(struct qr_zone *zone, unsigned cpu)
 {
 	struct qr_base *base = &zone->frames->base;
-	struct qr_per_cpu_pages *pcp = &zone->pcp[cpu];
+	struct qr_per_cpu_pages *pcp = qr__pcp_of(zone, cpu);
 	unsigned long irqs;
 
 	if (cache_rests_racy(pcp))
@@ -381,12 +386,12 @@ void qr__pcp_lock_all(struct qr_zone *zone)
 {
 	struct qr_base *base = &zone->frames->base;
 
-	qr__local_lock_all(base, &zone->pcp->lock, sizeof(*zone->pcp), base->nr_cpus);
+	qr__local_lock_all(base, &zone->pcp->lock, zone->pcp_stride, base->nr_cpus);
 }
 
 void qr__pcp_unlock_all(struct qr_zone *zone)
 {
 	struct qr_base *base = &zone->frames->base;
 
-	qr__local_unlock_all(base, &zone->pcp->lock, sizeof(*zone->pcp), base->nr_cpus);
+	qr__local_unlock_all(base, &zone->pcp->lock, zone->pcp_stride, base->nr_cpus);
 }

@@ -19,7 +19,7 @@ static bool event_is_numa(unsigned event)
 static uint64_t placement_count(const struct qr_zone *zone, const struct qr_per_cpu_pages *pcp,
 				bool local)
 {
-	bool near = zone->frames->cpu_node[pcp - zone->pcp] == zone->nid;
+	bool near = zone->frames->cpu_node[qr__pcp_cpu(zone, pcp)] == zone->nid;
 
 	return near == local ? qr__pcp_nr_hit_racy(pcp) + qr__read(&pcp->nr_miss) : 0;
 }
@@ -53,7 +53,7 @@ static uint64_t caches_event(const struct qr_zone *zone, unsigned event)
 	if (!zone->pcp)
 		return 0;
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++)
-		sum += cache_event(zone, &zone->pcp[cpu], event);
+		sum += cache_event(zone, qr__pcp_of(zone, cpu), event);
 	return sum;
 }
 
@@ -117,7 +117,7 @@ static void zone_stats_add(const struct qr_zone *zone, struct qr_alloc_stats *st
 		stats->zone_lock_contended += qr__read(&zone->stripes[s].nr_lock_waits);
 	}
 	for (unsigned cpu = 0; zone->pcp && cpu < zone->frames->base.nr_cpus; cpu++)
-		cache_stats_add(&zone->pcp[cpu], stats);
+		cache_stats_add(qr__pcp_of(zone, cpu), stats);
 }
 
 void qr_alloc_stats(const struct quire *q, struct qr_alloc_stats *stats)

@@ -51,9 +51,10 @@ struct qr_zone {
 	/* t: [j]: kept from requests that may use zone j */
 	_Atomic uint64_t lowmem_reserve[QR_NR_ZONES];
 	_Atomic uint64_t lowmem_reserve_max; /* t: the largest of them */
-	struct qr_per_cpu_pages *pcp; /* c: one for each CPU */
+	struct qr_per_cpu_pages *pcp; /* c: CPU 0's; see qr__pcp_of() */
 	const struct qr_buddy_ops *ops; /* c */
 	void *buddy; /* c: the engine's state, under zone->lock by its rules */
+	uint32_t pcp_stride; /* c: from one CPU's cache to the next, in bytes */
 	unsigned nr_stripes; /* c: 0: not divided */
 	unsigned stripe_order; /* c: log2 of the pages in a stripe */
 	qr_pfn_t stripe_start; /* c: where the first one begins */

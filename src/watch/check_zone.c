@@ -322,7 +322,7 @@ static void ring_check(struct qr_checker *c, const struct cache_list *magazine,
 
 static void magazines_check(struct qr_checker *c, unsigned cpu, magazine_visit *visit)
 {
-	struct qr_magazines *mag = &c->zone->pcp[cpu].mag;
+	struct qr_magazines *mag = &qr__pcp_of(c->zone, cpu)->mag;
 
 	for (unsigned order = 0; order < QR_MAGAZINE_ORDERS && !c->broken; order++) {
 		struct cache_list magazine = {
@@ -352,7 +352,7 @@ static void all_magazines_check(struct qr_checker *c)
 
 static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 {
-	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
+	const struct qr_per_cpu_pages *pcp = qr__pcp_of(c->zone, cpu);
 	int32_t batch = atomic_load_explicit(&pcp->batch, memory_order_relaxed);
 	int32_t high = atomic_load_explicit(&pcp->high, memory_order_relaxed);
 	int32_t low = atomic_load_explicit(&pcp->high_min, memory_order_relaxed);
@@ -367,7 +367,7 @@ static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 
 static void lists_check(struct qr_checker *c, unsigned cpu)
 {
-	const struct qr_per_cpu_pages *pcp = &c->zone->pcp[cpu];
+	const struct qr_per_cpu_pages *pcp = qr__pcp_of(c->zone, cpu);
 	int32_t count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	uint64_t nr = 0;
 
@@ -451,7 +451,7 @@ static bool is_on_a_list(const struct qr_checker *c, const struct qr_page *page)
 		       c->frames->pages[prev].link.next == index;
 	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++)
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
-			if (c->zone->pcp[cpu].lists[i].first == index)
+			if (qr__pcp_of(c->zone, cpu)->lists[i].first == index)
 				return true;
 	return false;
 }
@@ -465,7 +465,8 @@ bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page
 	if (!c->zone->pcp->magazines)
 		return is_on_a_list(c, page);
 	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++) {
-		if (is_in_magazines(&c->zone->pcp[cpu].mag, index, qr__page_order(c->frames, page)))
+		if (is_in_magazines(&qr__pcp_of(c->zone, cpu)->mag, index,
+				    qr__page_order(c->frames, page)))
 			return true;
 	}
 	return false;

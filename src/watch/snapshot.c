@@ -72,7 +72,7 @@ static uint64_t nr_pcp_pages_racy(const struct qr_zone *zone)
 	if (!zone->pcp)
 		return 0;
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
-		int32_t count = qr__pcp_count_racy(&zone->pcp[cpu]);
+		int32_t count = qr__pcp_count_racy(qr__pcp_of(zone, cpu));
 
 		nr += count > 0 ? (uint64_t)count : 0;
 	}
@@ -114,7 +114,7 @@ int qr_pcp_snapshot(struct quire *q, int nid, enum qr_zone_type type, unsigned c
 
 	if (!zone || !zone->pcp || cpu >= qr__base(q)->nr_cpus)
 		return QR_ENOENT;
-	pcp = &zone->pcp[cpu];
+	pcp = qr__pcp_of(zone, cpu);
 	*snap = (struct qr_pcp_snapshot){
 		.count = (unsigned)qr__max(0, (uint64_t)qr__pcp_count_racy(pcp)),
 		.high = read_positive(&pcp->high),

@@ -81,7 +81,7 @@ static void pagesets_show(struct qr_text *text, const struct qr_zone *zone)
 {
 	qr__text_str(text, "\n  pagesets");
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++) {
-		const struct qr_per_cpu_pages *pcp = &zone->pcp[cpu];
+		const struct qr_per_cpu_pages *pcp = qr__pcp_of(zone, cpu);
 
 		if (!cpu_is_online(zone, cpu))
 			continue;

@@ -75,7 +75,7 @@ static struct qr_page *cached(struct test_machine *m)
 
 static struct qr_list *list_of(struct test_machine *m, const struct qr_page *page)
 {
-	struct qr_per_cpu_pages *pcp = &zone_of(m)->pcp[0];
+	struct qr_per_cpu_pages *pcp = qr__pcp_of(zone_of(m), 0);
 	uint32_t index = qr__page_index(qr__frames(m->q), page);
 
 	for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
@@ -427,22 +427,22 @@ static void p2_order(struct test_machine *m)
 static void p3_count(struct test_machine *m)
 {
 	cached(m);
-	zone_of(m)->pcp[0].count++;
+	qr__pcp_of(zone_of(m), 0)->count++;
 }
 
 static void p3_negative(struct test_machine *m)
 {
-	zone_of(m)->pcp[1].count = -1;
+	qr__pcp_of(zone_of(m), 1)->count = -1;
 }
 
 static void p4_batch(struct test_machine *m)
 {
-	zone_of(m)->pcp[1].batch = 0;
+	qr__pcp_of(zone_of(m), 1)->batch = 0;
 }
 
 static void p4_high(struct test_machine *m)
 {
-	zone_of(m)->pcp[1].high_max = -5;
+	qr__pcp_of(zone_of(m), 1)->high_max = -5;
 }
 
 static void p5_lost(struct test_machine *m)
@@ -577,7 +577,7 @@ static void w6_totalreserve(struct test_machine *m)
 
 static struct qr_magazines *magazines_of(struct test_machine *m)
 {
-	return &zone_of(m)->pcp[0].mag;
+	return &qr__pcp_of(zone_of(m), 0)->mag;
 }
 
 static uint32_t *cached_index(struct test_machine *m)
@@ -648,7 +648,7 @@ static void p6_freed_twice(struct test_machine *m)
 
 static void p6_freed_by_two(struct test_machine *m)
 {
-	qr__magazine_put(&zone_of(m)->pcp[1].mag, *cached_index(m), 0);
+	qr__magazine_put(&qr__pcp_of(zone_of(m), 1)->mag, *cached_index(m), 0);
 }
 
 struct breakage {

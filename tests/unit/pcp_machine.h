@@ -35,7 +35,7 @@ static inline struct qr_zone *zone(void)
 
 static inline struct qr_per_cpu_pages *pcp(void)
 {
-	return &zone()->pcp[0];
+	return qr__pcp_of(zone(), 0);
 }
 
 static inline int32_t count(void)

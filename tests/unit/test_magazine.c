@@ -493,12 +493,12 @@ static void test_drain_of_all_cpus(void **state)
 		test_cpu_set(cpu);
 		kept[cpu] = take(QR_GFP_KERNEL, 0);
 		give(take(QR_GFP_HIGHUSER_MOVABLE, 1), 1);
-		assert_true(qr__pcp_count_racy(&zone()->pcp[cpu]) >= 1);
+		assert_true(qr__pcp_count_racy(qr__pcp_of(zone(), cpu)) >= 1);
 	}
 	test_cpu_set(0);
 	qr_drain_all_pages(m->q, zone());
 	for (unsigned cpu = 0; cpu < 3; cpu++)
-		assert_int_equal(qr__pcp_count_racy(&zone()->pcp[cpu]), 0);
+		assert_int_equal(qr__pcp_count_racy(qr__pcp_of(zone(), cpu)), 0);
 	assert_int_equal(nr_free(), PAGES - 3);
 	for (unsigned cpu = 0; cpu < 3; cpu++)
 		give(kept[cpu], 0);
@@ -560,7 +560,7 @@ static void test_misses_are_no_hits(void **state)
 	m = test_machine_new();
 	test_machine_nodes(m, 2, 16 * QR_MAX_ORDER_NR_PAGES);
 	test_machine_create(m);
-	far = &qr_zone_at(m->q, 1, QR_ZONE_NORMAL)->pcp[0];
+	far = qr__pcp_of(qr_zone_at(m->q, 1, QR_ZONE_NORMAL), 0);
 	while (qr_alloc_pages_node(m->q, 0, all, QR_MAX_PAGE_ORDER))
 		;
 	assert_int_equal(nr_free(), 0);
@@ -724,7 +724,7 @@ static void test_bad_pages_are_leaked(void **state)
 /* Put a block that waits here into this CPU's magazine once more, as a race of two frees would. */
 static void put_twice(unsigned cpu, struct qr_page *page, unsigned order)
 {
-	struct qr_per_cpu_pages *to = &zone()->pcp[cpu];
+	struct qr_per_cpu_pages *to = qr__pcp_of(zone(), cpu);
 	struct qr_base *base = qr__base(m->q);
 	unsigned long irqs = qr__pcp_lock(base, to);
 

@@ -130,7 +130,7 @@ static void *disable(void *arg)
 	(void)arg;
 	qr_zone_pcp_disable(zone());
 	atomic_store(&running, 0);
-	atomic_store(&left, qr__pcp_read(&zone()->pcp[0].count));
+	atomic_store(&left, qr__pcp_read(&qr__pcp_of(zone(), 0)->count));
 	qr_zone_pcp_enable(zone());
 	return NULL;
 }

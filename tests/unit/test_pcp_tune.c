@@ -45,7 +45,7 @@ static struct qr_pcp_snapshot cache(unsigned cpu)
 /* Pages on the side that allocations come from: drains take those that were freed first. */
 static unsigned nr_to_get(int nid, unsigned cpu)
 {
-	struct qr_magazines *mag = &qr_zone_at(m->q, nid, QR_ZONE_NORMAL)->pcp[cpu].mag;
+	struct qr_magazines *mag = &qr__pcp_of(qr_zone_at(m->q, nid, QR_ZONE_NORMAL), cpu)->mag;
 
 	return qr__ring_nr(&mag->get[QR_MIGRATE_UNMOVABLE][0]);
 }
@@ -597,6 +597,23 @@ static void test_local_caches_do_not_expire(void **state)
 	end();
 }
 
+/* Caches that keep lists have no room for magazines. */
+static void test_lists_take_no_room_for_magazines(void **state)
+{
+	size_t of_one, of_many;
+
+	(void)state;
+	begin(1, 8192);
+	of_one = m->metadata_size;
+	end();
+	begin(33, 8192);
+	of_many = m->metadata_size;
+	for (unsigned cpu = 0; cpu < 33; cpu++)
+		fill(cpu, 3);
+	end();
+	assert_true((of_many - of_one) / 32 < sizeof(struct qr_magazines) / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,6 +644,7 @@ int main(void)
 		list_unit_test(test_remote_caches_expire),
 		bitmap_unit_test(test_remote_magazines_expire),
 		cmocka_unit_test(test_local_caches_do_not_expire),
+		list_unit_test(test_lists_take_no_room_for_magazines),
 	};
 
 	return test_group_run("pcp_tune", tests);

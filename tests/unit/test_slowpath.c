@@ -116,7 +116,7 @@ static void test_strays_are_collected(void **state)
 	f = fixture_machine(m);
 	leave_free(f, mark_min(f));
 	/* With the batch of so small a zone, magazines would keep nothing while it is short. */
-	qr__pcp_write(&qr_zone_at(f->q, 0, QR_ZONE_NORMAL)->pcp[1].batch, 4);
+	qr__pcp_write(&qr__pcp_of(qr_zone_at(f->q, 0, QR_ZONE_NORMAL), 1)->batch, 4);
 	test_cpu_set(1);
 	page = f->hoard.entries[--f->hoard.nr].page;
 	qr___free_pages(f->q, page, 0);
