@@ -242,12 +242,35 @@ QR_INLINE void pageblock_fetch(const struct bitmap_buddy *buddy, uint64_t at)
 	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
 }
 
+/* All blocks of a pageblock of which none was free: then nobody need look at its bits. */
+static unsigned pageblock_give(struct draining *draining, const uint32_t *frames, unsigned nr,
+			       uint64_t before)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	uint32_t i = (uint32_t)((before + frames[0]) >> QR_PAGEBLOCK_ORDER);
+	unsigned all = QR_PAGEBLOCK_NR_PAGES >> draining->order, n;
+	uint64_t came = 0;
+
+	if (all > 64 || all > nr || (before + frames[all - 1]) >> QR_PAGEBLOCK_ORDER != i ||
+	    buddy->blocks[i].nr_free)
+		return 0;
+	for (n = 0; n < all && (before + frames[n]) >> QR_PAGEBLOCK_ORDER == i; n++)
+		came |= UINT64_C(1) << (bitmap_offset(before + frames[n]) >> draining->order);
+	if (n < all || came != UINT64_MAX >> (64 - all))
+		return 0;
+	complete(draining, i, QR_PAGEBLOCK_NR_PAGES);
+	return all;
+}
+
 /* The row that begins with frames[0]; returns how many blocks it has. */
 static QR_NOINLINE unsigned words_row_give(struct draining *draining, const uint32_t *frames,
 					   unsigned nr, uint64_t before)
 {
 	uint64_t at = before + frames[0], row;
+	unsigned all = pageblock_give(draining, frames, nr, before);
 
+	if (all)
+		return all;
 	nr = row_of(frames, nr, before, draining->order, &row);
 	if (qr__unlikely(!row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
 				   bitmap_offset(at) / 64, row, nr << draining->order)))
@@ -431,10 +454,10 @@ static void larges_give(struct draining *draining, const uint32_t *frames, unsig
 	}
 }
 
-static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *frames, unsigned nr)
+/* Frames of one stripe, which is locked. */
+static void frames_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
-	unsigned long irqs = qr__stripe_lock(zone, s);
 
 	if (draining->order >= QR_PAGEBLOCK_ORDER)
 		larges_give(draining, frames, nr);
@@ -446,11 +469,31 @@ static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *
 	for (unsigned n = 0; qr__unlikely(bitmap_has_reported(zone)) && n < nr; n++)
 		qr__bitmap_reported_joined(zone, zone->frames->base_pfn + frames[n],
 					   draining->order);
+}
+
+static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	unsigned long irqs = qr__stripe_lock(zone, s);
+
+	frames_give(draining, frames, nr);
 	pages_account(draining, &bitmap_of(zone)->stripes[s]);
 	qr__stripe_unlock(zone, s, irqs);
 }
 
-static unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
+/* Several stripes ---------------------------------------------------------------------------- */
+
+/* Frames are grouped by chunks, so that little room is needed beside them. */
+#define CHUNK 256u
+#define NR_CHUNKS 4u
+
+/* Of each chunk and stripe: where its frames end.  They begin where the stripe's before it end. */
+struct groups {
+	uint16_t end[NR_CHUNKS][QR_MAX_STRIPES];
+	uint32_t present; /* bit s: there are any of stripe s */
+};
+
+QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 {
 	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
 }
@@ -468,46 +511,76 @@ static bool are_of_one_stripe(const struct qr_zone *zone, const uint32_t *frames
 }
 
 /*
- * Bring the frames of each stripe together, in the order of stripes: where each has its place is
- * known from how many there are, and a frame that stands elsewhere changes places with one there.
+ * Bring the frames of each stripe together.  Each goes to a place of its own, whatever becomes of
+ * those before it: exchanging them in place would be one long chain of loads and stores.
  */
-static void frames_group(const struct qr_zone *zone, uint32_t *frames,
-			 const unsigned end[QR_MAX_STRIPES])
+static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
+			uint16_t end[QR_MAX_STRIPES])
 {
-	unsigned next[QR_MAX_STRIPES];
+	uint32_t grouped[CHUNK];
+	unsigned start = 0;
 
 	for (unsigned s = 0; s < zone->nr_stripes; s++)
-		next[s] = s ? end[s - 1] : 0;
+		end[s] = 0;
+	for (unsigned n = 0; n < nr; n++)
+		end[stripe_of(zone, frames[n])]++;
 	for (unsigned s = 0; s < zone->nr_stripes; s++) {
-		while (next[s] < end[s]) {
-			uint32_t frame = frames[next[s]];
-			unsigned home = stripe_of(zone, frame);
+		unsigned here = end[s];
 
-			frames[next[s]] = frames[next[home]];
-			frames[next[home]++] = frame;
+		end[s] = (uint16_t)start;
+		start += here;
+	}
+	for (unsigned n = 0; n < nr; n++)
+		grouped[end[stripe_of(zone, frames[n])]++] = frames[n];
+	__builtin_memcpy(frames, grouped, nr * sizeof(*frames));
+}
+
+static void all_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
+		      struct groups *groups)
+{
+	groups->present = 0;
+	for (unsigned c = 0; c * CHUNK < nr; c++) {
+		uint16_t *end = groups->end[c];
+
+		chunk_group(zone, frames + c * CHUNK, (unsigned)qr__min(nr - c * CHUNK, CHUNK),
+			    end);
+		for (unsigned s = 0; s < zone->nr_stripes; s++) {
+			if (end[s] > (s ? end[s - 1] : 0))
+				groups->present |= UINT32_C(1) << s;
 		}
 	}
 }
 
-/* Frames of several stripes: one lock for each that occurs. */
+/* What each chunk has of stripe s. */
+static void group_drain(struct draining *draining, unsigned s, const struct groups *groups,
+			const uint32_t *frames, unsigned nr)
+{
+	struct qr_zone *zone = draining->zone;
+	unsigned long irqs = qr__stripe_lock(zone, s);
+
+	for (unsigned c = 0; c * CHUNK < nr; c++) {
+		unsigned start = s ? groups->end[c][s - 1] : 0, end = groups->end[c][s];
+
+		if (end > start)
+			frames_give(draining, frames + c * CHUNK + start, end - start);
+	}
+	pages_account(draining, &bitmap_of(zone)->stripes[s]);
+	qr__stripe_unlock(zone, s, irqs);
+}
+
+/* At most NR_CHUNKS * CHUNK frames of any stripes: one lock for each that occurs. */
 static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned nr)
 {
 	const struct qr_zone *zone = draining->zone;
-	unsigned end[QR_MAX_STRIPES] = {0};
+	struct groups groups;
 
 	if (are_of_one_stripe(zone, frames, nr)) {
 		stripe_drain(draining, stripe_of(zone, frames[0]), frames, nr);
 		return;
 	}
-	for (unsigned n = 0; n < nr; n++)
-		end[stripe_of(zone, frames[n])]++;
-	for (unsigned s = 1; s < zone->nr_stripes; s++)
-		end[s] += end[s - 1];
-	frames_group(zone, frames, end);
-	for (unsigned s = 0, start = 0; s < zone->nr_stripes; start = end[s++]) {
-		if (end[s] > start)
-			stripe_drain(draining, s, frames + start, end[s] - start);
-	}
+	all_group(zone, frames, nr, &groups);
+	for (; groups.present; groups.present &= groups.present - 1)
+		group_drain(draining, qr__ctz64(groups.present), &groups, frames, nr);
 }
 
 /*
@@ -543,9 +616,9 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 	};
 
 	nr = frames_claim(zone, order, frames, nr);
-	if (nr && zone->nr_stripes)
-		stripes_drain(&draining, frames, nr);
-	else if (nr)
+	if (!zone->nr_stripes && nr)
 		stripe_drain(&draining, 0, frames, nr);
+	for (unsigned n = 0; zone->nr_stripes && n < nr; n += NR_CHUNKS * CHUNK)
+		stripes_drain(&draining, frames + n, (unsigned)qr__min(nr - n, NR_CHUNKS * CHUNK));
 	return draining.largest;
 }
