@@ -187,16 +187,16 @@ static json_t *type_names_to_numbers(const uint64_t *numbers)
 }
 
 /* Blocks by order and migratetype, pages by zone. */
-static json_t *allocations(const struct replay_result *r)
+static json_t *traffic(const uint64_t blocks[REPLAY_ORDERS][QR_MIGRATE_TYPES],
+		       const uint64_t pages[QR_NR_ZONES])
 {
 	json_t *object = json_object(), *rows = json_array(), *zones = json_object();
 
 	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
-		json_array_append_new(rows, type_names_to_numbers(r->allocs[o]));
+		json_array_append_new(rows, type_names_to_numbers(blocks[o]));
 	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
-		if (r->zone_allocs[t])
-			json_put_number(zones, qr_zone_type_name((enum qr_zone_type)t),
-					r->zone_allocs[t]);
+		if (pages[t])
+			json_put_number(zones, qr_zone_type_name((enum qr_zone_type)t), pages[t]);
 	}
 	json_put(object, "orders", rows);
 	json_put(object, "zone_pages", zones);
@@ -277,7 +277,8 @@ json_t *replay_json(const struct replay_machine *m, const struct replay_result *
 	json_put_number(object, "slowpath", r->stats.slowpath);
 	json_put(object, "slowpath_stages", stages(r));
 	json_put(object, "watermark_failed", watermarks(&r->stats));
-	json_put(object, "allocations", allocations(r));
+	json_put(object, "allocations", traffic(r->allocs, r->zone_allocs));
+	json_put(object, "freed", traffic(r->freed, r->zone_frees));
 	json_put(object, "frees", json_numbers(r->frees, REPLAY_ORDERS));
 	json_put_number(object, "least_free_2m", replay_least_2m(r));
 	json_put_number(object, "frames_differ", r->frames_differ);

@@ -270,15 +270,43 @@ static void orders_table(const struct replay_machine *m, const struct replay_res
 		zone_orders(m, &r->zones[z], &table);
 }
 
-/* One type's allocations over the orders; false: there were none. */
-static bool allocs_of_type(const struct replay_result *r, unsigned type,
+/* One type's blocks over the orders; false: there were none. */
+static bool blocks_of_type(const uint64_t blocks[REPLAY_ORDERS][QR_MIGRATE_TYPES], unsigned type,
 			   uint64_t numbers[REPLAY_ORDERS])
 {
 	uint64_t all = 0;
 
 	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
-		all += numbers[o] = r->allocs[o][type];
+		all += numbers[o] = blocks[o][type];
 	return all != 0;
+}
+
+static void traffic_rows(const struct order_table *table, const char *before,
+			 const uint64_t blocks[REPLAY_ORDERS][QR_MIGRATE_TYPES])
+{
+	uint64_t numbers[REPLAY_ORDERS];
+	char name[32];
+
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		snprintf(name, sizeof(name), "%s%s", before,
+			 qr_migratetype_name((enum qr_migratetype)t));
+		if (blocks_of_type(blocks, t, numbers))
+			order_row(table, name, numbers);
+	}
+}
+
+static void traffic_zones(const char *what, const uint64_t pages[QR_NR_ZONES])
+{
+	bool any = false;
+
+	printf("  pages %s:", what);
+	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
+		if (pages[t])
+			printf(" %s %s", qr_zone_type_name((enum qr_zone_type)t),
+			       text_grouped(pages[t]).text);
+		any = any || pages[t];
+	}
+	puts(any ? "" : " none");
 }
 
 static void traffic_table(const struct replay_result *r, const struct term *term)
@@ -286,25 +314,21 @@ static void traffic_table(const struct replay_result *r, const struct term *term
 	uint64_t numbers[REPLAY_ORDERS];
 	struct order_table table = {{0}};
 
-	heading(term, "Allocations by migratetype, and frees, by order");
+	heading(term,
+		"Allocations by migratetype, and frees by that of their pageblocks, by order");
 	order_fit(&table, r->frees);
 	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
-		allocs_of_type(r, t, numbers);
+		blocks_of_type(r->allocs, t, numbers);
+		order_fit(&table, numbers);
+		blocks_of_type(r->freed, t, numbers);
 		order_fit(&table, numbers);
 	}
 	order_row(&table, "", NULL);
-	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
-		if (allocs_of_type(r, t, numbers))
-			order_row(&table, qr_migratetype_name((enum qr_migratetype)t), numbers);
-	}
+	traffic_rows(&table, "", r->allocs);
 	order_row(&table, "frees", r->frees);
-	printf("  pages taken from zones:%s", r->nr_kind[TRACE_ALLOC] ? "" : " none");
-	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
-		if (r->zone_allocs[t])
-			printf(" %s %s", qr_zone_type_name((enum qr_zone_type)t),
-			       text_grouped(r->zone_allocs[t]).text);
-	}
-	putchar('\n');
+	traffic_rows(&table, " ", r->freed);
+	traffic_zones("taken from zones", r->zone_allocs);
+	traffic_zones("given back to zones", r->zone_frees);
 }
 
 /* How often zones were too full for a request, and what was done about it. */

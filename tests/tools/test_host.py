@@ -241,7 +241,7 @@ class Recording(HostTest):
 
     @needs_recorder
     def test_recorders_leave_each_other_alone(self):
-        child, instance = self.recording("--seconds", "4")
+        child, instance = self.recording("--seconds", "3")
         other = self.directory / "other.qtrace"
         self.good("record", "--quiet", "-o", other, "--seconds", "0.5")
         self.assertTrue(instance.exists())

@@ -445,6 +445,11 @@ class Replaying(TraceTest):
         self.assertEqual(document["allocations"]["orders"][9], {"Movable": 1})
         self.assertEqual(document["allocations"]["zone_pages"], {"Normal": 64 + 512 + 2})
         self.assertEqual(document["frees"], [64] + [0] * 8 + [1, 0])
+        self.assertEqual(document["freed"]["orders"], [{"Movable": 64}, *[{}] * 8, {"Movable": 1}, {}])
+        self.assertEqual(document["freed"]["zone_pages"], {"Normal": 64 + 512})
+        report = self.good("replay", "--quiet", self.path)
+        self.assertRegex(report, r"\n   Movable +64( +0){8} +1 +0\n")
+        self.assertIn("given back to zones: Normal 576\n", report)
         zone = document["end"]["zones"][0]
         self.assertEqual((zone["node"], zone["zone"], zone["managed"]), (0, "Normal", NR_FRAMES))
         self.assertEqual(zone["free_2m"], document["end"]["free_2m"])

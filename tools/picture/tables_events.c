@@ -29,6 +29,15 @@ static uint64_t allocs_of_order(const struct replay_result *r, unsigned order)
 	return sum;
 }
 
+static uint64_t freed_pages(const struct replay_result *r, unsigned type)
+{
+	uint64_t sum = 0;
+
+	for (unsigned o = 0; o < REPLAY_ORDERS; o++)
+		sum += r->freed[o][type] << o;
+	return sum;
+}
+
 /* The events are the same for all replays: the first one's counts will do. */
 static void traffic_orders(FILE *out, const struct replay_result *r)
 {
@@ -69,21 +78,45 @@ static void traffic_orders(FILE *out, const struct replay_result *r)
 	table_end(out);
 }
 
+/* The model's doing: each replay may free into pageblocks of other types. */
+static void traffic_freed(FILE *out, const struct picture *p)
+{
+	table_begin(out, "traffic", "Pages freed, by the type of the pageblock that they went to");
+	table_head_runs(out, p, "type", false);
+	for (unsigned t = 0; t < QR_MIGRATE_TYPES; t++) {
+		uint64_t any = 0;
+
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			any += freed_pages(&p->runs[n], t);
+		if (!any)
+			continue;
+		fputs("<tr>", out);
+		put_head(out, qr_migratetype_name((enum qr_migratetype)t));
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			put_count(out, freed_pages(&p->runs[n], t));
+		fputs("</tr>\n", out);
+	}
+	table_end(out);
+}
+
 static void traffic_zones(FILE *out, const struct picture *p)
 {
-	table_begin(out, "traffic", "Pages allocated, by the zone the model took them from");
+	table_begin(out, "traffic", "Pages taken from zones in the model, and given back to them");
 	table_head_runs(out, p, "zone", false);
 	for (unsigned t = 0; t < QR_NR_ZONES; t++) {
 		uint64_t any = 0;
 
 		for (unsigned n = 0; n < p->nr_runs; n++)
-			any += p->runs[n].zone_allocs[t];
+			any += p->runs[n].zone_allocs[t] + p->runs[n].zone_frees[t];
 		if (!any)
 			continue;
-		fputs("<tr>", out);
-		put_head(out, qr_zone_type_name(t));
+		fprintf(out, "<tr><th scope=\"row\">%s, taken</th>", qr_zone_type_name(t));
 		for (unsigned n = 0; n < p->nr_runs; n++)
 			put_count(out, p->runs[n].zone_allocs[t]);
+		fprintf(out, "</tr>\n<tr><th scope=\"row\">%s, given back</th>",
+			qr_zone_type_name(t));
+		for (unsigned n = 0; n < p->nr_runs; n++)
+			put_count(out, p->runs[n].zone_frees[t]);
 		fputs("</tr>\n", out);
 	}
 	table_end(out);
@@ -92,6 +125,7 @@ static void traffic_zones(FILE *out, const struct picture *p)
 void put_traffic(FILE *out, const struct picture *p)
 {
 	traffic_orders(out, &p->runs[0]);
+	traffic_freed(out, p);
 	traffic_zones(out, p);
 }
 

@@ -85,9 +85,12 @@ static void free_block(struct player *p, qr_pfn_t pfn, unsigned order)
 {
 	struct model *model = &p->model;
 	qr_pfn_t mine = model->frame[pfn];
+	struct qr_page *page = qr_pfn_to_page(model->q, mine);
 
+	p->r->freed[order][qr_get_pageblock_migratetype(model->q, mine)]++;
+	p->r->zone_frees[qr_page_zone_type(model->q, page)] += UINT64_C(1) << order;
 	model->frame[pfn] = MODEL_NONE;
-	qr___free_pages(model->q, qr_pfn_to_page(model->q, mine), order);
+	qr___free_pages(model->q, page, order);
 }
 
 /* The recorded block that holds pfn; false: none is in use there. */

@@ -192,7 +192,9 @@ struct replay_result {
 	uint64_t outside_large; /* of the latter, pages in blocks of several */
 	uint64_t allocs[REPLAY_ORDERS][QR_MIGRATE_TYPES]; /* by order and type */
 	uint64_t frees[REPLAY_ORDERS];
+	uint64_t freed[REPLAY_ORDERS][QR_MIGRATE_TYPES]; /* in the model, by the pageblock's type */
 	uint64_t zone_allocs[QR_NR_ZONES]; /* pages, as pgalloc counts them */
+	uint64_t zone_frees[QR_NR_ZONES]; /* pages of .freed */
 	uint64_t frames_differ; /* allocations the model placed elsewhere than the machine */
 	uint64_t splits; /* blocks freed in parts */
 
