@@ -21,6 +21,7 @@
 #include <quire/sim.h>
 
 #include "unit/engine.h"
+#include "unit/steps.h"
 
 #define ZONE_PAGES (8 * QR_PAGEBLOCK_NR_PAGES > 512 ? 8 * QR_PAGEBLOCK_NR_PAGES : 512)
 #define MAX_CACHE ZONE_PAGES
@@ -123,7 +124,9 @@ static void scenario_begin(struct scenario *s)
 	config.machine.zone_limits.normal_end = ZONE_PAGES;
 	config.machine.nr_cpus = 2;
 	config.machine.engine = test_engine();
-	config.machine.options = QR_OPT_PAGE_POISON | QR_OPT_PAGE_OWNER;
+	config.local_locks = config.local_commits = test_steps();
+	if (!test_steps()) /* which there are none of where pages are looked at */
+		config.machine.options = QR_OPT_PAGE_POISON | QR_OPT_PAGE_OWNER;
 	s->sim = qr_sim_new(&config, &why);
 	if (!s->sim)
 		fail_msg("%s", why.text);

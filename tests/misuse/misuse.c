@@ -4,6 +4,8 @@
  */
 #include "misuse.h"
 
+#include "unit/steps.h"
+
 #define VIEW_SIZE 65536
 
 struct qr_page *misuse_page;
@@ -64,6 +66,35 @@ static qr_pfn_t hook_address_to_pfn(void *ctx, const void *address)
 	return offset < MISUSE_PAGES * QR_PAGE_SIZE ? offset / QR_PAGE_SIZE : QR_PFN_NONE;
 }
 
+/* Steps of the one CPU's caches: nobody comes between. */
+static uint32_t *hook_local_trylock(void *ctx, uint32_t *words, size_t stride)
+{
+	(void)ctx, (void)stride;
+	if (*words)
+		return NULL;
+	*words = 1;
+	return words;
+}
+
+static void hook_local_fence(void *ctx)
+{
+	(void)ctx;
+}
+
+static enum qr_local_result hook_local_commit(void *ctx, const struct qr_local_commit *c)
+{
+	(void)ctx;
+	if (*c->word || *c->count != c->seen || (c->gate && (*c->gate || !*c->mark)))
+		return QR_LOCAL_NOT;
+	if (c->gate) {
+		*c->slot = c->number;
+		*c->state = c->value;
+		*c->mark = 0;
+	}
+	*c->count = c->seen + 1;
+	return QR_LOCAL_DONE;
+}
+
 static void machine_create(struct machine *m, const char *engine, const struct misuse *misuse)
 {
 	static const struct qr_range ranges[] = {
@@ -85,6 +116,11 @@ static void machine_create(struct machine *m, const char *engine, const struct m
 	if (!misuse || !misuse->no_bytes) {
 		config.platform.page_address = hook_page_address;
 		config.platform.address_to_pfn = hook_address_to_pfn;
+	}
+	if (test_steps()) {
+		config.platform.local_trylock = hook_local_trylock;
+		config.platform.local_fence = hook_local_fence;
+		config.platform.local_commit = hook_local_commit;
 	}
 	m->bytes = aligned_alloc(QR_PAGE_SIZE, MISUSE_PAGES * QR_PAGE_SIZE);
 	misuse_expect(m->bytes && qr_metadata_size(&config, &size, NULL) == 0, "a sound machine");

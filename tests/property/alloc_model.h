@@ -24,6 +24,8 @@
 #include <quire/inspect.h>
 #include <quire/sim.h>
 
+#include "unit/steps.h"
+
 #define MODEL_MAX_BLOCKS 4096
 #define MODEL_MAX_RANGES 12
 #define MODEL_UNIT QR_PAGEBLOCK_NR_PAGES
@@ -218,6 +220,7 @@ static bool model_create(struct model *m)
 	m->config.machine.section_order = QR_MAX_PAGE_ORDER + model_below(m, 2);
 	m->config.memory = model_byte(m) & 1;
 	m->config.metadata_fill = 0xa5;
+	m->config.local_locks = m->config.local_commits = test_steps();
 	m->sim = qr_sim_new(&m->config, &why);
 	if (!m->sim)
 		return false;

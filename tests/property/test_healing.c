@@ -22,6 +22,8 @@
 #include <quire/page_alloc.h>
 #include <quire/sim.h>
 
+#include "unit/steps.h"
+
 #define PAGES (UINT64_C(1) << 18) /* 1 GiB */
 #define ROUNDS 100u
 /* So many pages are replaced by one CPU before it is the next one's turn. */
@@ -50,6 +52,8 @@ static struct machine machine_new(unsigned nr_cpus, unsigned nr_active)
 {
 	const struct qr_range range = {.nr_pages = PAGES};
 	const struct qr_sim_config config = {
+		.local_locks = test_steps(),
+		.local_commits = test_steps(),
 		.machine = {.engine = "bitmap",
 			    .ranges = &range,
 			    .nr_ranges = 1,

@@ -32,6 +32,7 @@
 #include <quire/sim.h>
 
 #include "alloc/allocator.h"
+#include "unit/steps.h"
 
 #define TWINS_SLOTS 4096
 #define TWINS_PAGES (64 * QR_PAGEBLOCK_NR_PAGES > 2048 ? 64 * QR_PAGEBLOCK_NR_PAGES : 2048)
@@ -135,6 +136,8 @@ static inline void twins_new(struct twins *w)
 	struct qr_range ranges[2] = {{.nr_pages = TWINS_PAGES}};
 	struct qr_sim_config config = {
 		.metadata_fill = 0xa5,
+		.local_locks = test_steps(),
+		.local_commits = test_steps(),
 		.machine = {.ranges = ranges, .nr_ranges = 1, .nr_cpus = TWINS_CPUS},
 	};
 	struct qr_error_text why = {""};

@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include "steps.h"
+
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -198,7 +200,7 @@ struct qr_platform test_machine_platform(struct test_machine *m)
 		.lock_ledger = hook_lock_ledger,
 	};
 
-	if (getenv("QR_TEST_STEPS"))
+	if (test_steps())
 		test_platform_steps(&platform);
 	return platform;
 }

@@ -104,7 +104,7 @@ void test_machine_destroy(struct test_machine *m);
 
 /* The hooks alone, for tests of layers below the instance. */
 struct qr_platform test_machine_platform(struct test_machine *m);
-/* Let CPUs change their caches by steps; done for all if QR_TEST_STEPS is in the environment. */
+/* Let CPUs change their caches by steps; done for all if test_steps(). */
 void test_platform_steps(struct qr_platform *platform);
 
 /* What happens ----------------------------------------------------------------------------- */
