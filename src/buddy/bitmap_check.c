@@ -303,6 +303,33 @@ static uint64_t unfiled_count(const struct recount *c, unsigned s, unsigned type
 	return pages;
 }
 
+/*
+ * B12: where parts wait, orders[] may say more than there is, but the largest order that it says is
+ * there, in a part or above.
+ */
+static unsigned orders_check(struct recount *c, unsigned s, unsigned type)
+{
+	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
+	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)type);
+	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
+	unsigned nr = qr__fls64(orders & PART_ORDERS);
+
+	for (uint32_t i = s << c->buddy->stripe_shift;
+	     nr && i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
+		const struct bitmap_block *block = &c->buddy->blocks[i];
+
+		if (block->state == BLOCK_PART && block->type == type && block->largest + 1u >= nr)
+			return 0;
+		if (block->state == BLOCK_WHOLE && block->type == bitmap_class_type(class))
+			return 0;
+	}
+	if (!nr)
+		return 0;
+	qr__why(c->why, "B12: stripe %u has no block of type %u and order %u or more, orders %#x",
+		s, type, nr - 1, orders);
+	return 12;
+}
+
 /* B9, B12, B13: a stripe's rows of one type. */
 static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_t *filed)
 {
@@ -335,7 +362,7 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 			ull(pages), type, ull(qr__read(&stripe->part_pages[type])));
 		return 13;
 	}
-	return 0;
+	return orders_check(c, s, type);
 }
 
 /* B11: is this pageblock, which is in a set, the head of such a block? */

@@ -447,6 +447,31 @@ static void test_a_drain_finds_every_frame_s_stripe(void **state)
 	end();
 }
 
+/* Half a pageblock comes back and waits to be filed; then the rest, and all of it is taken. */
+static void test_what_waited_is_not_believed_in_when_it_is_gone(void **state)
+{
+	unsigned nr = (unsigned)(STRIPE_PAGES / PB);
+	uint32_t halves[2], *frames = calloc(nr, sizeof(*frames));
+
+	(void)state;
+	assert_non_null(frames);
+	begin();
+	assert_int_equal(refill(0, QR_PAGEBLOCK_ORDER - 1, 2, halves), 2);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[0], 1);
+	assert_int_equal(nr_whole(0), nr - 1);
+	assert_true(atomic_load(&buddy()->stripes[0].orders[QR_MIGRATE_MOVABLE]) >>
+			    (QR_PAGEBLOCK_ORDER - 1) &
+		    1);
+	buddy_machine_check(zone);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[1], 1);
+	assert_int_equal(nr_whole(0), nr);
+	buddy_machine_check(zone);
+	assert_int_equal(refill(0, QR_PAGEBLOCK_ORDER, nr, frames), nr);
+	assert_int_equal(atomic_load(&buddy()->stripes[0].orders[QR_MIGRATE_MOVABLE]), 0);
+	free(frames);
+	end();
+}
+
 static void test_a_drain_tells_the_largest_block(void **state)
 {
 	uint32_t frames[2] = {(uint32_t)start_of(5), (uint32_t)start_of(2) + 2};
@@ -657,6 +682,16 @@ static void test_a_word_that_is_overlooked(void **state)
 	assert_broken(11, "B11: stripe 3 is wrong about word 0 of set ");
 }
 
+static void test_an_order_that_is_not_there(void **state)
+{
+	(void)state;
+	begin();
+	stripe_empty(3);
+	atomic_fetch_or(&buddy()->stripes[3].waiting, QR_TYPE_BIT(QR_MIGRATE_MOVABLE));
+	atomic_fetch_or(&buddy()->stripes[3].orders[QR_MIGRATE_MOVABLE], 1);
+	assert_broken(12, "B12: stripe 3 has no block");
+}
+
 static void test_an_order_nobody_has(void **state)
 {
 	(void)state;
@@ -685,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_home_the_nearest_behind_it),
 		cmocka_unit_test(test_all_is_found_and_no_more),
 		cmocka_unit_test(test_a_drain_finds_every_frame_s_stripe),
+		cmocka_unit_test(test_what_waited_is_not_believed_in_when_it_is_gone),
 		cmocka_unit_test(test_a_drain_tells_the_largest_block),
 		cmocka_unit_test(test_what_is_free_already_is_refused),
 		cmocka_unit_test(test_looking_on_changes_nothing),
@@ -696,6 +732,7 @@ int main(void)
 		cmocka_unit_test(test_a_set_with_an_inner_pageblock),
 		cmocka_unit_test(test_a_whole_block_in_no_set),
 		cmocka_unit_test(test_a_word_that_is_overlooked),
+		cmocka_unit_test(test_an_order_that_is_not_there),
 		cmocka_unit_test(test_an_order_nobody_has),
 	};
 
