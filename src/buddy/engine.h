@@ -16,7 +16,8 @@
  *	page records		the engine writes type (PCP when it lets go of a block; while it is
  *				free, BUDDY or GUARD, or NONE if it needs no records), order,
  *				zone_id of new heads, and clears REPORTED when a block leaves or
- *				changes; it touches no reference count
+ *				changes (which is set by qr__page_reported_set_locked() only); it
+ *				touches no reference count
  *	pageblock types		policy sets them before or after moving the free pages, as each
  *				operation says; the engine itself retypes only what it joins across
  *				pageblocks
