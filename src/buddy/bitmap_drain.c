@@ -498,18 +498,6 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
 }
 
-/* Counting them takes longer than to see that there is nothing to count. */
-static bool are_of_one_stripe(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
-{
-	uint32_t low = frames[0], high = frames[0];
-
-	for (unsigned n = 1; n < nr; n++) {
-		low = frames[n] < low ? frames[n] : low;
-		high = frames[n] > high ? frames[n] : high;
-	}
-	return stripe_of(zone, low) == stripe_of(zone, high);
-}
-
 /*
  * Bring the frames of each stripe together.  Each goes to a place of its own, whatever becomes of
  * those before it: exchanging them in place would be one long chain of loads and stores.
@@ -574,36 +562,44 @@ static void stripes_drain(struct draining *draining, uint32_t *frames, unsigned 
 	const struct qr_zone *zone = draining->zone;
 	struct groups groups;
 
-	if (are_of_one_stripe(zone, frames, nr)) {
-		stripe_drain(draining, stripe_of(zone, frames[0]), frames, nr);
-		return;
-	}
 	all_group(zone, frames, nr, &groups);
 	for (; groups.present; groups.present &= groups.present - 1)
 		group_drain(draining, qr__ctz64(groups.present), &groups, frames, nr);
 }
 
+/* What a cache gives back, and between which frames it lies. */
+struct batch {
+	uint32_t *frames, low, high;
+	unsigned nr;
+};
+
 /*
  * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
- * freed it in the same moment, and it is somebody's again or has been here already.  Returns how
- * many are left.
+ * freed it in the same moment, and it is somebody's again or has been here already.
  */
-static unsigned frames_claim(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
+static void batch_claim(const struct draining *draining, struct batch *batch)
 {
-	struct qr_page_state *states = zone->frames->states;
-	unsigned kept = 0;
+	struct qr_page_state *states = draining->zone->frames->states;
+	uint32_t *frames = batch->frames;
+	unsigned nr = batch->nr;
 
+	batch->nr = 0;
 	for (unsigned n = 0; n < nr; n++) {
-		struct qr_page_state *state = &states[frames[n]];
+		uint32_t frame = frames[n];
 
-		if (qr__unlikely(qr__state_type(state) != QR_PT_PCP)) {
-			qr__freed_twice_report(zone, zone->frames->base_pfn + frames[n], order);
+		if (n + AHEAD < nr)
+			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
+		if (qr__unlikely(qr__state_type(&states[frame]) != QR_PT_PCP)) {
+			qr__freed_twice_report(draining->zone,
+					       draining->zone->frames->base_pfn + frame,
+					       draining->order);
 			continue;
 		}
-		qr__state_type_set(state, QR_PT_NONE);
-		frames[kept++] = frames[n];
+		qr__state_type_set(&states[frame], QR_PT_NONE);
+		frames[batch->nr++] = frame;
+		batch->low = frame < batch->low ? frame : batch->low;
+		batch->high = frame > batch->high ? frame : batch->high;
 	}
-	return kept;
 }
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr)
@@ -614,11 +610,15 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 		.largest = order,
 		.rising_first = QR_LIST_NONE,
 	};
+	struct batch batch = {.frames = frames, .nr = nr, .low = UINT32_MAX};
 
-	nr = frames_claim(zone, order, frames, nr);
-	if (!zone->nr_stripes && nr)
-		stripe_drain(&draining, 0, frames, nr);
-	for (unsigned n = 0; zone->nr_stripes && n < nr; n += NR_CHUNKS * CHUNK)
+	batch_claim(&draining, &batch);
+	nr = batch.nr;
+	if (nr && stripe_of(zone, batch.low) == stripe_of(zone, batch.high)) {
+		stripe_drain(&draining, stripe_of(zone, batch.low), frames, nr);
+		return draining.largest;
+	}
+	for (unsigned n = 0; n < nr; n += NR_CHUNKS * CHUNK)
 		stripes_drain(&draining, frames + n, (unsigned)qr__min(nr - n, NR_CHUNKS * CHUNK));
 	return draining.largest;
 }
