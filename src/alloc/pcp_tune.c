@@ -159,12 +159,29 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first)
 	}
 }
 
+/*
+ * A free by a step looks at the sizes of a cache before it is sure of its lock, so for it they would
+ * change too late.  It is sure that nobody speculates.
+ */
+static void step_frees_close(struct qr_allocator *alloc)
+{
+	if (alloc->routes)
+		qr__speculation_begin(alloc);
+}
+
+static void step_frees_open(struct qr_allocator *alloc)
+{
+	if (alloc->routes)
+		qr__speculation_end(alloc);
+}
+
 /* The lock is held from here until the caches are enabled, maybe by way of the caller. */
 void qr_zone_pcp_disable(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
 {
 	struct qr_allocator *alloc = qr__zone_allocator(zone);
 
 	qr__lock(qr__alloc_base(alloc), &alloc->pcp_batch_high_lock);
+	step_frees_close(alloc);
 	if (!zone->pcp)
 		return;
 	caches_resize(zone, 1, 0, 0);
@@ -178,6 +195,7 @@ void qr_zone_pcp_enable(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
 	if (zone->pcp)
 		caches_resize(zone, qr__pcp_read(&zone->pcp_batch),
 			      qr__pcp_read(&zone->pcp_high_min), qr__pcp_read(&zone->pcp_high_max));
+	step_frees_open(alloc);
 	qr__unlock(qr__alloc_base(alloc), &alloc->pcp_batch_high_lock);
 }
 

@@ -167,7 +167,7 @@ QR_COLD struct qr_page *qr__step_open_other(struct qr_allocator *alloc,
 {
 	struct qr_frames *frames = &alloc->frames;
 
-	if (qr__state_type(&frames->states[i]) != QR_PT_PCP) {
+	if ((qr__state_word(&frames->states[i]) & ~QR_STATE_NOTED) != route->cached) {
 		anothers_report(route->zone, i, route->order);
 		return NULL;
 	}

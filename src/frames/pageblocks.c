@@ -29,6 +29,21 @@ enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, q
 	return (enum qr_migratetype)((bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE);
 }
 
+/*
+ * What is in use here was marked by what it was asked for; what it becomes when it is freed is for
+ * who looks.  Whoever is about to free by a mark looks once more whether it is there.
+ */
+static void marks_clear(struct qr_frames *frames, qr_pfn_t pfn)
+{
+	qr_pfn_t start_pfn = qr__pageblock_start(pfn);
+
+	if (!frames->marks)
+		return;
+	for (qr_pfn_t at = start_pfn; at < start_pfn + QR_PAGEBLOCK_NR_PAGES; at++)
+		if (at - frames->base_pfn < frames->nr_frames)
+			qr__mark_set(frames, at - frames->base_pfn, 0);
+}
+
 void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)
 {
 	struct qr_frames *frames = zone->frames;
@@ -43,6 +58,7 @@ void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_m
 		type = QR_MIGRATE_UNMOVABLE;
 	bits_replace(qr__pageblock(frames, pfn), QR_PB_TYPE_MASK,
 		     (uint32_t)type ^ QR_MIGRATE_MOVABLE);
+	marks_clear(frames, pfn);
 }
 
 void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool isolate)
@@ -58,6 +74,8 @@ void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool i
 		qr__zone_flag_set(zone, QR_ZONE_ISOLATED);
 	else
 		qr__zone_flag_clear(zone, QR_ZONE_ISOLATED);
+	/* after the flag, so that whoever finds a mark here finds the flag as well */
+	marks_clear(zone->frames, pfn);
 }
 
 bool qr__pageblock_skip(const struct qr_frames *frames, qr_pfn_t pfn)
