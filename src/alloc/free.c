@@ -335,8 +335,8 @@ static QR_COLD void doubt_resolve(struct qr_allocator *alloc, struct qr_page *pa
 	cached_free(alloc, page, order);
 }
 
-static QR_NOINLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order,
-				    enum qr_local_result step)
+QR_INLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order,
+			   enum qr_local_result step)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
@@ -348,7 +348,13 @@ static QR_NOINLINE void longer_free(struct quire *q, struct qr_page *page, unsig
 		checked_free(alloc, page, order);
 }
 
-/* Single pages have a function of their own, in which the order is no question. */
+/* Single pages have functions of their own, in which the order is no question. */
+static QR_NOINLINE void single_free(struct quire *q, struct qr_page *page,
+				    enum qr_local_result step)
+{
+	longer_free(q, page, 0, step);
+}
+
 static QR_NOINLINE void blocks_free(struct quire *q, struct qr_page *page, unsigned order)
 {
 	enum qr_local_result step = qr__step_free(qr__allocator(q), page, order);
@@ -367,7 +373,7 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 	}
 	step = qr__step_free(qr__allocator(q), page, 0);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
-		longer_free(q, page, 0, step);
+		single_free(q, page, step);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */

@@ -598,7 +598,7 @@ static QR_NOINLINE struct qr_page *task_alloc(struct qr_allocator *alloc, qr_gfp
 
 /* Near this CPU, whatever there is to it. */
 /* The hook comes first, while there is nothing yet that would have to survive it. */
-static QR_NOINLINE struct qr_page *local_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
+QR_INLINE struct qr_page *longer_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_task *task = qr__current_task(qr__alloc_base(alloc));
@@ -618,12 +618,17 @@ static QR_NOINLINE struct qr_page *local_alloc(struct quire *q, qr_gfp_t gfp, un
 	return page;
 }
 
-/* Single pages have a function of their own, in which the order is no question. */
+/* Single pages have functions of their own, in which the order is no question. */
+static QR_NOINLINE struct qr_page *single_alloc(struct quire *q, qr_gfp_t gfp)
+{
+	return longer_alloc(q, gfp, 0);
+}
+
 static QR_NOINLINE struct qr_page *blocks_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_page *page = qr__step_alloc(qr__allocator(q), gfp, order);
 
-	return qr__likely(page) ? page : local_alloc(q, gfp, order);
+	return qr__likely(page) ? page : longer_alloc(q, gfp, order);
 }
 
 struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
@@ -633,7 +638,7 @@ struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 	if (order)
 		return blocks_alloc(q, gfp, order);
 	page = qr__step_alloc(qr__allocator(q), gfp, 0);
-	return qr__likely(page) ? page : local_alloc(q, gfp, 0);
+	return qr__likely(page) ? page : single_alloc(q, gfp);
 }
 
 struct qr_page *qr_folio_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
