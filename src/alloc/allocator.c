@@ -46,12 +46,12 @@ static void zone_rooms(struct qr_layout *layout, struct qr_zone *zone, int nid,
 
 void qr__allocator_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null, char *memory)
 {
-	struct qr_frames *frames = alloc_or_null ? &alloc_or_null->frames : NULL;
-
 	for (int nid = 0; nid < (int)layout->nr_nodes; nid++) {
 		for (unsigned type = 0; type < QR_NR_ZONES; type++) {
-			struct qr_zone *zone = memory ? &qr__node(frames, nid)->zones[type] : NULL;
+			struct qr_zone *zone = NULL;
 
+			if (alloc_or_null)
+				zone = &qr__node(&alloc_or_null->frames, nid)->zones[type];
 			zone_rooms(layout, zone, nid, (enum qr_zone_type)type, memory);
 		}
 	}

@@ -164,7 +164,7 @@ QR_INLINE bool qr__pcp_order_allowed(const struct qr_allocator *alloc, unsigned 
 }
 
 /* Create and size. */
-void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *pcp);
+void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first);
 int32_t qr_zone_batchsize(const struct qr_zone *zone);
 int32_t qr_zone_highsize(const struct qr_zone *zone, int32_t batch, unsigned high_fraction,
 			 unsigned extra_cpus);

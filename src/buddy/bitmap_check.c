@@ -277,7 +277,7 @@ static unsigned fullest_check(struct recount *c, unsigned s, unsigned type, unsi
 
 	while (bin < c->buddy->nr_bins && !row.bin[bin])
 		bin++;
-	if (bin % c->buddy->nr_bins == kept)
+	if ((bin < c->buddy->nr_bins ? bin : 0) == kept)
 		return 0;
 	qr__why(c->why,
 		"B9: stripe %u has its fullest part of type %u, largest order %u in bin %u, not "
