@@ -50,7 +50,7 @@ void qr__allocator_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or
 		for (unsigned type = 0; type < QR_NR_ZONES; type++) {
 			struct qr_zone *zone = NULL;
 
-			if (alloc_or_null)
+			if (memory)
 				zone = &qr__node(&alloc_or_null->frames, nid)->zones[type];
 			zone_rooms(layout, zone, nid, (enum qr_zone_type)type, memory);
 		}
