@@ -380,6 +380,25 @@ static void test_copies_are_found_by_who_takes_them(void **state)
 	}
 }
 
+/* Where the first copy is in use again, the engine must not get the second. */
+static void test_copies_of_what_is_in_use(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order < ORDERS; order++) {
+		struct qr_page *mine;
+
+		copies_make(order, true);
+		mine = take_kernel(order);
+		assert_ptr_equal(mine, it);
+		all_is_drained();
+		assert_int_equal(m->nr_lines[QR_LOG_ERR], 1);
+		assert_int_equal(qr_page_count(m->q, mine), 1);
+		in_use_are(UINT64_C(1) << order);
+		give(mine, order);
+		copies_end();
+	}
+}
+
 /* A copy of what is of another order by now is none of this ring's blocks. */
 static void test_copies_of_another_order(void **state)
 {
@@ -417,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_copies_are_found_by_drains),
 		cmocka_unit_test(test_copies_in_one_drain),
 		cmocka_unit_test(test_copies_are_found_by_who_takes_them),
+		cmocka_unit_test(test_copies_of_what_is_in_use),
 		cmocka_unit_test(test_copies_of_another_order),
 	};
 
