@@ -64,6 +64,7 @@ static struct qr_page *taken(struct qr_page *page, unsigned order)
 static void given(struct qr_page *page, unsigned order)
 {
 	own(page, order, -1);
+	t.seen[0] = page;
 	qr___free_pages(t.q, page, order);
 }
 
@@ -144,8 +145,9 @@ static void speculator(void *arg)
 {
 	uint64_t random = (uintptr_t)arg;
 
-	for (unsigned i = 0; i < 12; i++) {
-		struct qr_page *page = t.seen[next(&random) % 64];
+	for (unsigned i = 0; i < 24; i++) {
+		/* Rather what is being freed just now. */
+		struct qr_page *page = t.seen[i % 4 ? 0 : next(&random) % 64];
 		qr_pfn_t pfn;
 
 		qr_sim_yield(t.sim);
