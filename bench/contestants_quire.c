@@ -250,54 +250,36 @@ static const char *quire_version(void *pool)
 	return qr_version();
 }
 
+/* What all of them have in common; the rest is in the braces. */
+#define QUIRE_CONTESTANT \
+	.close = quire_close, .get = quire_get, .put = quire_put, .free_huge = quire_free_huge, \
+	.locks = quire_locks, .version = quire_version
+#define CPUS_CONTESTANT QUIRE_CONTESTANT, .enter = cpus_enter, .by_name_only = true
+
 const struct contestant contestant_list = {
 	.name = "list",
 	.what = "Quire with the list engine",
 	.open = list_open,
-	.close = quire_close,
-	.get = quire_get,
-	.put = quire_put,
-	.free_huge = quire_free_huge,
-	.locks = quire_locks,
-	.version = quire_version,
+	QUIRE_CONTESTANT,
 };
 
 const struct contestant contestant_bitmap = {
 	.name = "bitmap",
 	.what = "Quire with the bitmap engine",
 	.open = bitmap_open,
-	.close = quire_close,
-	.get = quire_get,
-	.put = quire_put,
-	.free_huge = quire_free_huge,
-	.locks = quire_locks,
-	.version = quire_version,
+	QUIRE_CONTESTANT,
 };
 
 const struct contestant contestant_list_cpus = {
 	.name = "list-cpus",
 	.what = "the list engine on a machine where each thread is a CPU",
 	.open = list_cpus_open,
-	.close = quire_close,
-	.get = quire_get,
-	.put = quire_put,
-	.enter = cpus_enter,
-	.free_huge = quire_free_huge,
-	.locks = quire_locks,
-	.version = quire_version,
-	.by_name_only = true,
+	CPUS_CONTESTANT,
 };
 
 const struct contestant contestant_bitmap_cpus = {
 	.name = "bitmap-cpus",
 	.what = "the bitmap engine on a machine where each thread is a CPU",
 	.open = bitmap_cpus_open,
-	.close = quire_close,
-	.get = quire_get,
-	.put = quire_put,
-	.enter = cpus_enter,
-	.free_huge = quire_free_huge,
-	.locks = quire_locks,
-	.version = quire_version,
-	.by_name_only = true,
+	CPUS_CONTESTANT,
 };

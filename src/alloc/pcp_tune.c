@@ -160,8 +160,8 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first)
 }
 
 /*
- * A free by a step looks at the sizes of a cache before it is sure of its lock, so for it they would
- * change too late.  It is sure that nobody speculates.
+ * A free by a step looks at the sizes of a cache before it is sure of its lock, so for it they
+ * would change too late.  It is sure that nobody speculates.
  */
 static void step_frees_close(struct qr_allocator *alloc)
 {

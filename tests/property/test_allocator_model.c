@@ -13,23 +13,7 @@
 #include <cmocka.h>
 
 #include "alloc_model.h"
-
-/* splitmix64: a byte stream from a seed. */
-static uint64_t next(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-static uint64_t from_environment(const char *name, uint64_t fallback)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoull(value, NULL, 0) : fallback;
-}
+#include "seeds.h"
 
 static uint64_t run(uint64_t seed)
 {
