@@ -196,8 +196,10 @@ static void magazine_filled(struct qr_per_cpu_pages *pcp, unsigned order, enum q
 			    unsigned got) QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
+	struct qr_magazine_ring *ring = &mag->get[type][order];
 
-	qr__bump(&mag->get[type][order].tail, got);
+	/* after the blocks: a step reads them without the lock */
+	atomic_store_explicit(&ring->tail, qr__read(&ring->tail) + got, memory_order_release);
 	qr__bump(&mag->pages_in, (uint64_t)got << order);
 	qr__bump(&pcp->refills, 1);
 }

@@ -141,7 +141,7 @@ QR_INLINE bool qr__step_take(const struct qr_step_route *route, uint32_t cpu, ui
 	struct qr_magazine_ring *ring = qr__step_ring(route, cache);
 	uint64_t head = qr__read(&ring->head);
 
-	if (qr__unlikely(head == qr__read(&ring->tail)))
+	if (qr__unlikely(head == atomic_load_explicit(&ring->tail, memory_order_acquire)))
 		return false;
 	*i = *qr__step_ring_frame(route, cache, head);
 	atomic_store_explicit(&ring->last, *i, memory_order_relaxed);
