@@ -15,9 +15,10 @@
  *		which goes back to the engine whole (its drain) when it is full
  *
  * So a freed page is handed out again only after the engine has seen it; but for whole pageblocks,
- * which are all alike and go straight back to the get side.  A magazine is a small
- * array of frame indices: no page record is touched but the state of the page that comes or goes,
- * and to fill or empty one takes one lock for as many blocks as it holds.
+ * which are all alike, and for what lies in the pageblock that is being used up (step.h): these go
+ * straight back to the get side.  A magazine is a small array of frame indices: no page record is
+ * touched but the state of the page that comes or goes, and to fill or empty one takes one lock for
+ * as many blocks as it holds.
  *
  * All orders up to the pageblock's have magazines, not only those that Linux caches: the engine's
  * price for a single block is a lock and a look at a line, many times what the block costs in a
@@ -37,7 +38,8 @@
  * what went by drains and what waits for one was freed.  pages(), nr_alloc() and their kin do
  * these sums, for whoever looks on.
  *
- * Locking: all of it under the cache's lock; the counts may be read by anyone.
+ * Locking: all of it under the cache's lock, or by a step of the cache's CPU; the counts may be read
+ * by anyone.
  */
 #ifndef QR_ALLOC_MAGAZINE_H
 #define QR_ALLOC_MAGAZINE_H
