@@ -38,8 +38,8 @@
  * what went by drains and what waits for one was freed.  pages(), nr_alloc() and their kin do
  * these sums, for whoever looks on.
  *
- * Locking: all of it under the cache's lock, or by a step of the cache's CPU; the counts may be read
- * by anyone.
+ * Locking: all of it under the cache's lock, or by a step of the cache's CPU; the counts may be
+ * read by anyone.
  */
 #ifndef QR_ALLOC_MAGAZINE_H
 #define QR_ALLOC_MAGAZINE_H
