@@ -83,8 +83,7 @@ _Static_assert(QR_MAGAZINE_EMPTY == QR_LIST_NONE, "the same number says that the
 QR_INLINE bool qr__fast_is_anothers(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t i,
 				    unsigned order) QR_REQUIRES(pcp->lock)
 {
-	if (qr__likely((qr__state_word(&zone->frames->states[i]) & ~QR_STATE_NOTED) ==
-		       qr__state_cached(zone->id, order)))
+	if (qr__likely(qr__word_is_cached(qr__state_word(&zone->frames->states[i]), order)))
 		return false;
 	qr__freed_twice_report(zone, zone->frames->base_pfn + i, order);
 	qr__magazine_leaked(&pcp->mag, order);

@@ -167,7 +167,7 @@ QR_COLD struct qr_page *qr__step_open_other(struct qr_allocator *alloc,
 {
 	struct qr_frames *frames = &alloc->frames;
 
-	if ((qr__state_word(&frames->states[i]) & ~QR_STATE_NOTED) != route->cached) {
+	if (!qr__word_is_cached(qr__state_word(&frames->states[i]), route->order)) {
 		anothers_report(route->zone, i, route->order);
 		return NULL;
 	}

@@ -589,7 +589,8 @@ static void batch_claim(const struct draining *draining, struct batch *batch)
 
 		if (n + AHEAD < nr)
 			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
-		if (qr__unlikely(qr__state_type(&states[frame]) != QR_PT_PCP)) {
+		if (qr__unlikely(
+			    !qr__word_is_cached(qr__state_word(&states[frame]), draining->order))) {
 			qr__freed_twice_report(draining->zone,
 					       draining->zone->frames->base_pfn + frame,
 					       draining->order);

@@ -140,6 +140,7 @@ struct qr_page_state {
 
 #define QR_STATE_NOTED UINT64_C(0x8000) /* the cold part may have something to say */
 #define QR_STATE_ZONE_MASK UINT64_C(0x7fff)
+#define QR_STATE_TYPE_MASK UINT64_C(0x00ff0000)
 #define QR_STATE_ORDER_MASK UINT64_C(0xff000000)
 #define QR_STATE_REFS_MASK UINT64_C(0xffffffff00000000)
 
@@ -253,6 +254,13 @@ QR_INLINE bool qr__word_is_plain(uint64_t word, unsigned order)
 QR_INLINE uint64_t qr__state_cached(uint64_t zone_id, unsigned order)
 {
 	return zone_id | QR_STATE_TYPE(QR_PT_PCP) | QR_STATE_ORDER(order);
+}
+
+/* Does the word say that a block of this order waits in a cache?  It may be spoilt otherwise. */
+QR_INLINE bool qr__word_is_cached(uint64_t word, unsigned order)
+{
+	return (word & (QR_STATE_TYPE_MASK | QR_STATE_ORDER_MASK)) ==
+	       (QR_STATE_TYPE(QR_PT_PCP) | QR_STATE_ORDER(order));
 }
 
 /* References of a word. */
