@@ -241,11 +241,12 @@ class Recording(HostTest):
 
     @needs_recorder
     def test_recorders_leave_each_other_alone(self):
-        child, instance = self.recording("--seconds", "3")
+        child, instance = self.recording()
         other = self.directory / "other.qtrace"
         self.good("record", "--quiet", "-o", other, "--seconds", "0.5")
         self.assertTrue(instance.exists())
-        self.assertEqual(child.wait(60), 0)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(100), 0)
         self.assertGreater(self.info()["events"], self.info(other)["events"])
         self.assertFalse(instance.exists())
 
