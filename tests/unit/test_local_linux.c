@@ -46,6 +46,9 @@ static bool local_locks_of(const struct qr_linux_config *config)
 
 	assert_int_equal(hooks_of(pool)->local_trylock != NULL, local);
 	assert_int_equal(hooks_of(pool)->local_fence != NULL, local);
+#if defined(__x86_64__)
+	assert_int_equal(hooks_of(pool)->local_commit != NULL, local);
+#endif
 	qr_linux_close(pool);
 	return local;
 }
@@ -70,6 +73,102 @@ static void test_where_they_are(void **state)
 	config.machine.nr_cpus = 0;
 	config.no_local_locks = true;
 	assert_false(local_locks_of(&config));
+}
+
+/* Commits ----------------------------------------------------------------------------------- */
+
+/* All that a commit names. */
+struct place {
+	uint32_t word, gate, slot;
+	uint64_t count, state;
+	uint8_t mark;
+};
+
+static const struct place good_place = {.count = 5, .state = 1, .mark = 3};
+
+static struct qr_local_commit commit_of(struct place *place, bool full)
+{
+	return (struct qr_local_commit){
+		.cpu = (unsigned)sched_getcpu(),
+		.word = &place->word,
+		.count = &place->count,
+		.seen = 5,
+		.gate = full ? &place->gate : NULL,
+		.mark = &place->mark,
+		.state = &place->state,
+		.value = 77,
+		.slot = &place->slot,
+		.number = 88,
+	};
+}
+
+/* Whoever is interrupted may try again; what comes of the last try is seen in *place. */
+static enum qr_local_result commit(const struct qr_platform *p, struct place *place, bool full,
+				   unsigned wrong_by)
+{
+	enum qr_local_result result = QR_LOCAL_IN_DOUBT;
+	const struct place before = *place;
+
+	for (unsigned tries = 0; tries < 100 && result != QR_LOCAL_DONE; tries++) {
+		struct qr_local_commit c;
+
+		*place = before;
+		c = commit_of(place, full);
+		c.cpu += wrong_by;
+		result = p->local_commit(p->ctx, &c);
+	}
+	return result;
+}
+
+/* That one thing is not as it must be keeps all from being stored. */
+static void refused(const struct qr_platform *p, struct place place, bool full, unsigned wrong_by)
+{
+	const struct place before = place;
+
+	assert_int_equal(commit(p, &place, full, wrong_by), QR_LOCAL_NOT);
+	assert_memory_equal(&place, &before, sizeof(place));
+}
+
+static void commits_check(const struct qr_platform *p, bool full)
+{
+	struct place place = good_place;
+
+	assert_int_equal(commit(p, &place, full, 0), QR_LOCAL_DONE);
+	assert_int_equal(place.count, 6);
+	assert_int_equal(place.state, full ? 77 : 1);
+	assert_int_equal(place.mark, full ? 0 : 3);
+	assert_int_equal(place.slot, full ? 88 : 0);
+
+	refused(p, good_place, full, 1);
+	place = good_place;
+	place.word = 1;
+	refused(p, place, full, 0);
+	place = good_place;
+	place.count = 6;
+	refused(p, place, full, 0);
+}
+
+static void test_commits(void **state)
+{
+	struct qr_linux_config config = {.size = 16 * MIB};
+	struct qr_linux_pool *pool = pool_open(&config);
+	const struct qr_platform *p = hooks_of(pool);
+	struct place place = good_place;
+
+	(void)state;
+	if (!p->local_commit) {
+		qr_linux_close(pool);
+		skip();
+	}
+	commits_check(p, false);
+	commits_check(p, true);
+	place.gate = 1;
+	refused(p, place, true, 0);
+	assert_int_equal(commit(p, &place, false, 0), QR_LOCAL_DONE); /* it is not asked */
+	place = good_place;
+	place.mark = 0;
+	refused(p, place, true, 0);
+	qr_linux_close(pool);
 }
 
 /* Exclusion --------------------------------------------------------------------------------- */
@@ -311,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_where_they_are),
+		cmocka_unit_test(test_commits),
 		cmocka_unit_test(test_exclusion),
 		cmocka_unit_test(test_allocator),
 	};
