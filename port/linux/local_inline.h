@@ -59,27 +59,35 @@ static inline __attribute__((always_inline)) void qr_local_inline_leave(uintptr_
 
 /* clang-format off */
 
+/* Into the sequence, if we are still on the CPU and its lock is free; else to back. */
+#define QR_RSEQ_ENTER \
+	QR_RSEQ_DESCRIPTOR \
+	"leaq 10b(%%rip), %%rax\n\t" \
+	"movq %%rax, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n" \
+	"1:\tcmpl %[cpu], %%fs:" QR_RSEQ_CPU "(%[area])\n\t" \
+	"jne %l[back]\n\t" \
+	"cmpl $0, %[word]\n\t" \
+	"jne %l[back]\n\t"
+
+/* The last store, of rax to the count, and out; whoever is interrupted before goes to @aborted. */
+#define QR_RSEQ_COMMIT(aborted) \
+	"movq %%rax, %[count]\n" \
+	"2:\tmovq $0, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n\t" \
+	".subsection 1\n\t" \
+	".long " QR_RSEQ_SIGNATURE "\n" \
+	"4:\tjmp %l[" aborted "]\n\t" \
+	".previous\n\t"
+
 /* The count alone; the rest of the commit is not looked at. */
 static inline __attribute__((always_inline)) bool
 qr_local_inline_count(uintptr_t area, struct qr_local_commit c)
 {
 	__asm__ goto(
-		QR_RSEQ_DESCRIPTOR
-		"leaq 10b(%%rip), %%rax\n\t"
-		"movq %%rax, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n"
-		"1:\tcmpl %[cpu], %%fs:" QR_RSEQ_CPU "(%[area])\n\t"
-		"jne %l[back]\n\t"
-		"cmpl $0, %[word]\n\t"
-		"jne %l[back]\n\t"
+		QR_RSEQ_ENTER
 		"cmpq %[seen], %[count]\n\t"
 		"jne %l[back]\n\t"
 		"leaq 1(%[seen]), %%rax\n\t"
-		"movq %%rax, %[count]\n"
-		"2:\tmovq $0, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n\t"
-		".subsection 1\n\t"
-		".long " QR_RSEQ_SIGNATURE "\n"
-		"4:\tjmp %l[back]\n\t"
-		".previous\n\t"
+		QR_RSEQ_COMMIT("back")
 		:
 		: [area] "r"(area), [cpu] "r"(c.cpu), [word] "m"(*c.word), [count] "m"(*c.count),
 		  [seen] "r"(c.seen)
@@ -97,13 +105,7 @@ qr_local_inline_commit(uintptr_t area, struct qr_local_commit c)
 	enum qr_local_result result = QR_LOCAL_NOT;
 
 	__asm__ goto(
-		QR_RSEQ_DESCRIPTOR
-		"leaq 10b(%%rip), %%rax\n\t"
-		"movq %%rax, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n"
-		"1:\tcmpl %[cpu], %%fs:" QR_RSEQ_CPU "(%[area])\n\t"
-		"jne %l[back]\n\t"
-		"cmpl $0, %[word]\n\t"
-		"jne %l[back]\n\t"
+		QR_RSEQ_ENTER
 		"cmpl $0, %[gate]\n\t"
 		"jne %l[back]\n\t"
 		"cmpb $0, %[mark]\n\t"
@@ -114,12 +116,7 @@ qr_local_inline_commit(uintptr_t area, struct qr_local_commit c)
 		"movl %[number], %[slot]\n\t"
 		"movq %[value], %[state]\n\t"
 		"movb $0, %[mark]\n\t"
-		"movq %%rax, %[count]\n"
-		"2:\tmovq $0, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n\t"
-		".subsection 1\n\t"
-		".long " QR_RSEQ_SIGNATURE "\n"
-		"4:\tjmp %l[doubt]\n\t"
-		".previous\n\t"
+		QR_RSEQ_COMMIT("doubt")
 		:
 		: [area] "r"(area), [cpu] "r"(c.cpu), [word] "m"(*c.word), [gate] "m"(*c.gate),
 		  [mark] "m"(*c.mark), [seen] "r"(c.seen), [count] "m"(*c.count),
