@@ -160,7 +160,7 @@ QR_INLINE struct qr_page *qr__step_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 	uintptr_t steps = qr__steps(alloc);
 	const struct qr_step_route *route;
 	struct qr_local_commit commit;
-	uint32_t cpu, i;
+	uint32_t cpu, i = 0; /* gcc -Og does not see that a step taken sets it */
 
 	if (qr__unlikely(!qr__steps_are_inline(steps) || !qr__fast_request_usual(gfp, order)))
 		return NULL;
