@@ -43,18 +43,18 @@
  *
  *	B7	A frame is free if and only if its bit is set or its pageblock is whole; never
  *		both.  It lies inside the zone, and its record does not say that it is in use.
- *	B8	nr_free of a pageblock is the number of its free frames; it is used, part or whole
- *		by that.
+ *	B8	nr_free of a pageblock is the number of its bits, and it is part by that; if there
+ *		are none, it is used or whole, and which of these says its stripe's last set.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
  *		and of a count that is at most nr_free.  Or it waits to be filed: then its bit is
- *		set in the stripe's last set, and it is in no bin, or in one of an order that was
+ *		set in the stripe's set of these, and it is in no bin, or in one of an order that was
  *		right before pages came back.  fullest[] says which bin of each row is the lowest
  *		that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
- *	B11	A wholly free block is in the set of its class and order, and nothing else is.  Two
- *		that are buddies of one class are joined, but for a change of type since the last of
- *		them was given.
+ *	B11	A wholly free block is in the set of its class and order, and nothing else is; what
+ *		is whole lies in one such block.  Two that are buddies of one class are joined, but
+ *		for a change of type since the last of them was given.
  *	B12	The counts of blocks by type and order say what there is, but for parts that are
  *		marked as stale; a bit of orders[] is set if there is such a largest block, and only
  *		if there is one at least as large; where no part waits, only if there is such a one;
@@ -96,10 +96,11 @@ static void small_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	struct bitmap_block *block = &buddy->blocks[i];
 	enum qr_migratetype type = (enum qr_migratetype)block->type;
 
-	if (bitmap_is_whole(block)) {
+	if (bitmap_is_whole(buddy, i)) {
 		type = bitmap_class_type(bitmap_class_of(type_at(zone, i)));
 		qr__bitmap_whole_isolate(buddy, i);
 		bitmap_line_set(buddy, i, true);
+		block->nr_free = QR_PAGEBLOCK_NR_PAGES;
 	} else {
 		qr__bitmap_part_open(buddy, i);
 	}
@@ -122,7 +123,6 @@ static void large_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 		enum qr_migratetype type = type_at(zone, i);
 
 		qr__bitmap_whole_isolate(buddy, i);
-		buddy->blocks[i].nr_free = 0;
 		qr__zone_account_free(zone, -(int64_t)QR_PAGEBLOCK_NR_PAGES, type);
 	}
 }
@@ -154,10 +154,10 @@ static bool range_free(const struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 	if (!frame_known(zone, pfn) || !frame_known(zone, pfn + qr__order_pages(order) - 1))
 		return false;
 	if (order < QR_PAGEBLOCK_ORDER)
-		return bitmap_is_whole(&buddy->blocks[i]) ||
+		return bitmap_is_whole(buddy, i) ||
 		       line_all(&buddy->lines[i], bitmap_offset(pfn), order);
 	for (uint32_t k = 0; k < 1u << (order - QR_PAGEBLOCK_ORDER); k++) {
-		if (!bitmap_is_whole(&buddy->blocks[i + k]))
+		if (!bitmap_is_whole(buddy, i + k))
 			return false;
 	}
 	return true;
@@ -197,7 +197,7 @@ static unsigned become_whole(struct bitmap_buddy *buddy, uint32_t i, enum qr_mig
 {
 	qr__bitmap_part_open(buddy, i);
 	bitmap_line_set(buddy, i, false);
-	buddy->blocks[i].nr_free = QR_PAGEBLOCK_NR_PAGES;
+	buddy->blocks[i].nr_free = 0;
 	return qr__bitmap_whole_insert(buddy, i, QR_PAGEBLOCK_ORDER, bitmap_class_of(type));
 }
 
@@ -211,7 +211,7 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i = bitmap_index(buddy, pfn);
 	struct bitmap_block *block = &buddy->blocks[i];
-	bool part = block->state == BLOCK_PART;
+	bool part = block->part;
 	unsigned joined;
 
 	if (part && block->counted)
@@ -230,17 +230,6 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	return joined;
 }
 
-static unsigned large_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-			   enum qr_migratetype type)
-{
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint32_t i = bitmap_index(buddy, pfn);
-
-	for (uint32_t k = 0; k < 1u << (order - QR_PAGEBLOCK_ORDER); k++)
-		buddy->blocks[i + k].nr_free = QR_PAGEBLOCK_NR_PAGES;
-	return qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(type));
-}
-
 unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 				   enum qr_migratetype type)
 {
@@ -248,12 +237,12 @@ unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned 
 	uint32_t i = bitmap_index(buddy, pfn);
 
 	QR_ASSERT(&zone->frames->base,
-		  !bitmap_is_whole(&buddy->blocks[i]) &&
+		  !bitmap_is_whole(buddy, i) &&
 			  (order >= QR_PAGEBLOCK_ORDER ||
 			   line_none(&buddy->lines[i], bitmap_offset(pfn), order)),
 		  "B7: block of order %u at %#llx is free already", order, ull(pfn));
 	if (order >= QR_PAGEBLOCK_ORDER)
-		return large_give(zone, pfn, order, type);
+		return qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(type));
 	if (buddy->blocks[i].nr_free + (1u << order) == QR_PAGEBLOCK_NR_PAGES)
 		return become_whole(buddy, i, type);
 	return part_give(zone, pfn, order, type);
@@ -284,10 +273,11 @@ static bool bitmap_find(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_bloc
 	if (!frame_known(zone, pfn))
 		return false;
 	i = bitmap_index(buddy, pfn);
-	if (bitmap_is_whole(&buddy->blocks[i])) {
-		i = qr__bitmap_whole_head(buddy, i);
-		*block = (struct qr_block){.pfn = bitmap_pfn(buddy, i),
-					   .order = buddy->blocks[i].order};
+	if (bitmap_is_whole(buddy, i)) {
+		struct bitmap_whole whole = qr__bitmap_whole_of(buddy, i);
+
+		*block = (struct qr_block){.pfn = bitmap_pfn(buddy, whole.head),
+					   .order = whole.order};
 		return true;
 	}
 	if (!line_test(&buddy->lines[i], bitmap_offset(pfn)))
@@ -300,39 +290,43 @@ static bool bitmap_find(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_bloc
 static uint64_t bitmap_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
 {
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint32_t i = bitmap_index(buddy, pfn);
 
-	return buddy->blocks[bitmap_index(buddy, pfn)].nr_free;
+	return bitmap_is_whole(buddy, i) ? QR_PAGEBLOCK_NR_PAGES : buddy->blocks[i].nr_free;
 }
 
 /* Changing types --------------------------------------------------------------------------- */
 
-/* A whole block leaves one class for another; within a class nothing is to be done. */
+/*
+ * Pageblock i of a whole block leaves one class for another; within a class nothing is to be done.
+ * The block's first takes the others along.
+ */
 static void whole_reclass(struct qr_zone *zone, uint32_t i, enum qr_migratetype from,
 			  enum qr_migratetype to)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
-	unsigned order = buddy->blocks[i].order;
+	struct bitmap_whole whole = qr__bitmap_whole_of(buddy, i);
 
-	if (bitmap_class_of(from) == bitmap_class_of(to))
+	if (bitmap_class_of(from) == bitmap_class_of(to) || whole.head != i)
 		return;
-	qr__bitmap_whole_remove(buddy, i);
-	qr__bitmap_whole_insert(buddy, i, order, bitmap_class_of(to));
+	qr__bitmap_whole_remove(buddy, whole);
+	qr__bitmap_whole_insert(buddy, i, whole.order, bitmap_class_of(to));
 	if (qr__unlikely(bitmap_has_reported(zone)))
-		qr__bitmap_reported_joined(zone, bitmap_pfn(buddy, i), order);
+		qr__bitmap_reported_joined(zone, bitmap_pfn(buddy, i), whole.order);
 }
 
 /* Does a wholly free block begin or end outside [start_pfn, end_pfn), and lie inside as well? */
 static bool whole_straddles(const struct bitmap_buddy *buddy, qr_pfn_t start_pfn, qr_pfn_t end_pfn)
 {
 	uint32_t first = bitmap_index(buddy, start_pfn), last = bitmap_index(buddy, end_pfn - 1);
-	uint32_t head;
+	struct bitmap_whole whole;
 
-	if (buddy->blocks[first].state == BLOCK_INNER)
+	if (bitmap_is_whole(buddy, first) && qr__bitmap_whole_of(buddy, first).head != first)
 		return true;
-	if (!bitmap_is_whole(&buddy->blocks[last]))
+	if (!bitmap_is_whole(buddy, last))
 		return false;
-	head = qr__bitmap_whole_head(buddy, last);
-	return bitmap_pfn(buddy, head) + qr__order_pages(buddy->blocks[head].order) > end_pfn;
+	whole = qr__bitmap_whole_of(buddy, last);
+	return bitmap_pfn(buddy, whole.head) + qr__order_pages(whole.order) > end_pfn;
 }
 
 static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t end_pfn,
@@ -347,17 +341,17 @@ static uint64_t bitmap_move(struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn_t e
 		  ull(end_pfn));
 	for (qr_pfn_t pfn = start_pfn; pfn < end_pfn; pfn += QR_PAGEBLOCK_NR_PAGES) {
 		uint32_t i = bitmap_index(buddy, pfn);
-		struct bitmap_block *block = &buddy->blocks[i];
+		int64_t nr_free = (int64_t)bitmap_nr_free_in(zone, pfn);
 
-		if (!block->nr_free)
+		if (!nr_free)
 			continue;
-		nr_moved += block->nr_free;
-		qr__zone_account_free(zone, -(int64_t)block->nr_free, from);
-		qr__zone_account_free(zone, block->nr_free, to);
-		if (block->state == BLOCK_WHOLE)
+		nr_moved += (uint64_t)nr_free;
+		qr__zone_account_free(zone, -nr_free, from);
+		qr__zone_account_free(zone, nr_free, to);
+		if (bitmap_is_whole(buddy, i)) {
 			whole_reclass(zone, i, from, to);
-		if (bitmap_is_whole(block))
-			continue; /* the head has taken the others along */
+			continue;
+		}
 		qr__bitmap_part_open(buddy, i);
 		qr__bitmap_part_close(buddy, i, to);
 	}
@@ -476,7 +470,7 @@ static void stripes_init(struct bitmap_buddy *buddy, char *sets, char *rows)
 	}
 }
 
-/* The memory is zero: no bit is set, every pageblock is USED, every bin is empty. */
+/* The memory is zero: no bit is set, every pageblock is used, every bin is empty. */
 static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 {
 	struct bitmap_buddy *buddy = memory;

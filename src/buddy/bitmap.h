@@ -31,24 +31,21 @@ enum bitmap_class {
 	NR_CLASSES
 };
 
-enum bitmap_state {
-	BLOCK_USED, /* nothing of it is free */
-	BLOCK_PART, /* filed by type, largest free order, and number of free pages */
-	BLOCK_WHOLE, /* first pageblock of a wholly free block: in its set */
-	BLOCK_INNER /* another pageblock of such a block */
-};
-
-/* A pageblock, as the engine sees it; under its stripe's lock. */
+/*
+ * A pageblock, as the engine sees it; under its stripe's lock.  Only of parts there is anything to
+ * say: of what is used or whole all is 0, or as it was left, and which of the two it is says a bit
+ * of its stripe (bitmap_is_whole()).
+ */
 struct bitmap_block {
-	struct qr_link link; /* PART: in its bin */
-	uint32_t nr_free;
-	uint16_t bin; /* PART: that it is filed in (B9); 0: none */
-	bool waiting; /* PART: to be filed (B9) */
-	uint8_t state; /* enum bitmap_state */
-	uint8_t type; /* PART: enum qr_migratetype it is filed under; WHOLE: its class's */
-	uint8_t order; /* PART: that it is filed under; WHOLE: of the block it heads */
-	uint8_t largest; /* PART: order of its largest free block */
-	bool counted; /* PART: its blocks are in the counts (B12) */
+	struct qr_link link; /* in its bin */
+	uint32_t nr_free; /* frames that have their bits */
+	uint16_t bin; /* that it is filed in (B9); 0: none */
+	bool waiting; /* to be filed (B9) */
+	bool part; /* filed by type, largest free order, and number of free pages */
+	uint8_t type; /* enum qr_migratetype it is filed under */
+	uint8_t order; /* that it is filed under */
+	uint8_t largest; /* order of its largest free block */
+	bool counted; /* its blocks are in the counts (B12) */
 };
 
 /*
@@ -86,7 +83,7 @@ struct bitmap_stripe {
 	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
-	uint64_t *sets; /* c: pointer; of whole blocks, by class and order; and what waits */
+	uint64_t *sets; /* c: pointer; whole blocks by class and order; what waits; what is whole */
 	char *rows; /* c: pointer; their bitmaps and bins, by type and order */
 };
 
@@ -179,9 +176,14 @@ static inline uint32_t bitmap_row_of(const struct bitmap_buddy *buddy, uint32_t 
 	return i >> buddy->row_shift << buddy->row_shift;
 }
 
-/* Sets: a bit for each pageblock of a stripe, and on top one for each word that is not 0. */
+/*
+ * Sets: a bit for each pageblock of a stripe, and on top one for each word that is not 0, and maybe
+ * for some that have become 0 (row_join() in bitmap_whole.c).
+ */
 
-#define NR_SETS (NR_CLASSES * NR_WHOLE_ORDERS + 1) /* the last one has the parts that wait */
+#define SET_WAITING (NR_CLASSES * NR_WHOLE_ORDERS) /* behind all others: parts that wait */
+#define SET_WHOLE (SET_WAITING + 1) /* and pageblocks that are whole; it has no second floor */
+#define NR_SETS (SET_WHOLE + 1)
 
 QR_INLINE uint64_t *bitmap_set(const struct bitmap_buddy *buddy, const struct bitmap_stripe *stripe,
 			       unsigned n)
@@ -253,9 +255,12 @@ static inline struct bitmap_row bitmap_row(const struct bitmap_buddy *buddy,
 	};
 }
 
-static inline bool bitmap_is_whole(const struct bitmap_block *block)
+/* Is pageblock i all free, in whatever block? */
+QR_INLINE bool bitmap_is_whole(const struct bitmap_buddy *buddy, uint32_t i)
 {
-	return block->state == BLOCK_WHOLE || block->state == BLOCK_INNER;
+	const uint64_t *set = bitmap_set(buddy, bitmap_stripe(buddy, i), SET_WHOLE);
+
+	return bitmap_set_has(set, bitmap_place(buddy, i));
 }
 
 /* All of a pageblock's bits; its count of free pages is the caller's. */
@@ -321,23 +326,36 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 
 /* bitmap_whole.c --------------------------------------------------------------------------- */
 
+/* Where wholly free pageblocks lie. */
+struct bitmap_whole {
+	uint32_t head; /* their first */
+	unsigned order;
+	enum bitmap_class class;
+};
+
 /* A wholly free block, in no set, joins what it can; returns the order it ended up with. */
 unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
 				 enum bitmap_class class);
 /*
  * The same for pageblocks @first + n, for each bit n of @row, which is not 0: all in one word of a
- * set (bitmap_row_of()), and INNER by now.
+ * set (bitmap_row_of()).
  */
 unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 				     enum bitmap_class class);
 /*
+ * Frames of one stripe, each a pageblock, come back.  What came of each type is added to @pages;
+ * returns the largest order that one of them became part of.
+ */
+unsigned qr__bitmap_whole_give(struct qr_zone *zone, const uint32_t *frames, unsigned nr,
+			       int64_t pages[QR_MIGRATE_TYPES]);
+/*
  * Take up to @nr blocks of this order, of which there is one, out of their set, all of one row.
- * They are at @first + n for each bit n of what is returned; their states are the caller's to set.
+ * They are at @first + n for each bit n of what is returned.
  */
 uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, unsigned order,
 				     enum bitmap_class class, unsigned nr, uint32_t *first);
-/* Take a block out of its set; its pageblocks become USED, all their pages still counted free. */
-enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i);
+/* Take a block out of its set; its pages are still accounted as free. */
+void qr__bitmap_whole_remove(struct bitmap_buddy *buddy, struct bitmap_whole whole);
 /* Of such a block of order @from the first @nr pageblocks (1 or more) are used: keep the rest. */
 void qr__bitmap_whole_rest(struct bitmap_buddy *buddy, uint32_t i, unsigned from, uint32_t nr,
 			   enum bitmap_class class);
@@ -352,8 +370,8 @@ uint32_t qr__bitmap_whole_first(const struct qr_zone *zone, unsigned s, enum bit
 /* A stripe's first block of exactly this order that begins at pageblock @from or behind it. */
 uint32_t qr__bitmap_whole_next(const struct bitmap_buddy *buddy, unsigned s, unsigned order,
 			       enum bitmap_class class, uint32_t from);
-/* The head of the wholly free block that pageblock i lies in. */
-uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i);
+/* The wholly free block that pageblock i lies in. */
+struct bitmap_whole qr__bitmap_whole_of(const struct bitmap_buddy *buddy, uint32_t i);
 /* Blocks of the highest order are to be met in no order of address. */
 void qr__bitmap_shuffle(struct qr_zone *zone);
 

@@ -28,7 +28,7 @@ static unsigned long long pfn_of(const struct recount *c, uint32_t i)
 static unsigned frames_check(struct recount *c, uint32_t i)
 {
 	const struct qr_frames *frames = c->zone->frames;
-	bool whole = bitmap_is_whole(&c->buddy->blocks[i]);
+	bool whole = bitmap_is_whole(c->buddy, i);
 
 	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at++) {
 		qr_pfn_t pfn = bitmap_pfn(c->buddy, i) + at;
@@ -59,7 +59,7 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 /* Is pageblock i in its stripe's set of what waits? */
 static bool waits(const struct recount *c, uint32_t i)
 {
-	const uint64_t *set = bitmap_set(c->buddy, bitmap_stripe(c->buddy, i), NR_SETS - 1);
+	const uint64_t *set = bitmap_set(c->buddy, bitmap_stripe(c->buddy, i), SET_WAITING);
 
 	return bitmap_set_has(set, bitmap_place(c->buddy, i));
 }
@@ -81,7 +81,7 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	enum qr_migratetype type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i));
 	struct bitmap_row row;
 
-	if (block->state == BLOCK_USED) {
+	if (!block->part) {
 		if (!nr_bits && !waits(c, i))
 			return 0;
 		qr__why(c->why, "B8: pageblock %#llx is in no container but has %u free pages",
@@ -140,13 +140,13 @@ static unsigned block_check(struct recount *c, uint32_t i)
 		nr_bits += qr__popcount64(bits.word[w]);
 	heads_of(&bits, &heads);
 	largest = heads_count(&heads, nr, 1);
-	if (!bitmap_is_whole(block) && nr_bits != block->nr_free) {
+	if (nr_bits != block->nr_free) {
 		qr__why(c->why, "B8: pageblock %#llx has %u free pages but counts %u", pfn_of(c, i),
 			nr_bits, block->nr_free);
 		return 8;
 	}
 	broken = frames_check(c, i);
-	if (broken || bitmap_is_whole(block))
+	if (broken)
 		return broken;
 	broken = part_check(c, i, nr_bits, largest);
 	if (broken || !nr_bits)
@@ -159,35 +159,6 @@ static unsigned block_check(struct recount *c, uint32_t i)
 	for (unsigned k = 0; block->counted && k < NR_PART_ORDERS; k++)
 		c->nr[block->type][k] += (uint64_t)nr[k];
 	c->pages[block->type] += nr_bits;
-	return 0;
-}
-
-/* B10: a whole block's pageblocks are all INNER, free, and of its class. */
-static unsigned whole_check(struct recount *c, uint32_t i)
-{
-	const struct bitmap_block *block = &c->buddy->blocks[i];
-	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)block->type);
-	uint32_t nr = 1u << (block->order - QR_PAGEBLOCK_ORDER);
-
-	for (uint32_t k = 0; k < nr; k++) {
-		enum qr_migratetype type =
-			qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i + k));
-
-		if (i % nr || (k && block[k].state != BLOCK_INNER) ||
-		    block[k].nr_free != QR_PAGEBLOCK_NR_PAGES) {
-			qr__why(c->why, "B8: pageblock %#llx lies in a whole block but is not free",
-				pfn_of(c, i + k));
-			return 8;
-		}
-		if (bitmap_class_of(type) != class) {
-			qr__why(c->why,
-				"B10: pageblock %#llx of type %u lies in a free block of type %u",
-				pfn_of(c, i + k), type, block->type);
-			return 10;
-		}
-	}
-	c->nr[block->type][block->order]++;
-	c->pages[block->type] += qr__order_pages(block->order);
 	return 0;
 }
 
@@ -245,7 +216,7 @@ static unsigned bin_check(struct recount *c, unsigned s, const struct bitmap_row
 				s, bin);
 			return 13;
 		}
-		if (block->state != BLOCK_PART || block->bin != bin || block->link.prev != prev) {
+		if (!block->part || block->bin != bin || block->link.prev != prev) {
 			qr__why(c->why, "B9: pageblock %#llx is on the list of bin %u by mistake",
 				pfn_of(c, i), bin);
 			return 9;
@@ -295,7 +266,7 @@ static uint64_t unfiled_count(const struct recount *c, unsigned s, unsigned type
 	     i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
 		const struct bitmap_block *block = &c->buddy->blocks[i];
 
-		if (block->state != BLOCK_PART || block->type != type || block->bin)
+		if (!block->part || block->type != type || block->bin)
 			continue;
 		pages += block->nr_free;
 		(*filed)++;
@@ -318,9 +289,9 @@ static unsigned orders_check(struct recount *c, unsigned s, unsigned type)
 	     nr && i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
 		const struct bitmap_block *block = &c->buddy->blocks[i];
 
-		if (block->state == BLOCK_PART && block->type == type && block->largest + 1u >= nr)
+		if (block->part && block->type == type && block->largest + 1u >= nr)
 			return 0;
-		if (block->state == BLOCK_WHOLE && block->type == bitmap_class_type(class))
+		if (bitmap_is_whole(c->buddy, i) && qr__bitmap_whole_of(c->buddy, i).class == class)
 			return 0;
 	}
 	if (!nr)
@@ -365,20 +336,34 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 	return orders_check(c, s, type);
 }
 
-/* B11: is this pageblock, which is in a set, the head of such a block? */
-static unsigned member_check(struct recount *c, uint32_t i, unsigned class, unsigned order)
+/* B11, B10: is this pageblock, which is in a set, the head of such a block?  Counts it. */
+static unsigned member_check(struct recount *c, uint32_t i, enum bitmap_class class, unsigned order)
 {
-	const struct bitmap_block *block = &c->buddy->blocks[i];
+	uint32_t nr = 1u << (order - QR_PAGEBLOCK_ORDER);
 
-	if (i < c->buddy->nr_blocks && block->state == BLOCK_WHOLE && block->order == order &&
-	    block->type == bitmap_class_type((enum bitmap_class) class))
-		return 0;
-	qr__why(c->why, "B11: pageblock %#llx is in a set of whole blocks by mistake",
-		pfn_of(c, i));
-	return 11;
+	for (uint32_t k = 0; k < nr; k++) {
+		enum qr_migratetype type;
+
+		if (i % nr || i >= c->buddy->nr_blocks || !bitmap_is_whole(c->buddy, i + k)) {
+			qr__why(c->why,
+				"B11: pageblock %#llx is in a set of whole blocks by mistake",
+				pfn_of(c, i + k));
+			return 11;
+		}
+		type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i + k));
+		if (bitmap_class_of(type) != class) {
+			qr__why(c->why,
+				"B10: pageblock %#llx of type %u lies in a free block of type %u",
+				pfn_of(c, i + k), type, bitmap_class_type(class));
+			return 10;
+		}
+	}
+	c->nr[bitmap_class_type(class)][order]++;
+	c->pages[bitmap_class_type(class)] += qr__order_pages(order);
+	return 0;
 }
 
-/* B11: does the second floor of a set say what is below? */
+/* B11: does the second floor of a set say of every word that is not 0 that there is one? */
 static unsigned floor_check(struct recount *c, unsigned s, unsigned n)
 {
 	const struct bitmap_buddy *buddy = c->buddy;
@@ -386,7 +371,7 @@ static unsigned floor_check(struct recount *c, unsigned s, unsigned n)
 	const uint64_t *filled = set + buddy->set_words;
 
 	for (uint32_t w = 0; w < buddy->set_words; w++) {
-		if ((filled[w / 64] >> (w % 64) & 1) != (set[w] != 0)) {
+		if (set[w] && !(filled[w / 64] >> (w % 64) & 1)) {
 			qr__why(c->why, "B11: stripe %u is wrong about word %u of set %u", s, w, n);
 			return 11;
 		}
@@ -396,7 +381,7 @@ static unsigned floor_check(struct recount *c, unsigned s, unsigned n)
 
 /* B11: one set of whole blocks.  Adds them up. */
 static unsigned set_check(struct recount *c, unsigned s, unsigned class, unsigned order,
-			  uint64_t *listed)
+			  uint64_t *nr)
 {
 	const struct bitmap_buddy *buddy = c->buddy;
 	unsigned n = class * NR_WHOLE_ORDERS + order - QR_PAGEBLOCK_ORDER;
@@ -406,9 +391,9 @@ static unsigned set_check(struct recount *c, unsigned s, unsigned class, unsigne
 	if (floor_check(c, s, n))
 		return 11;
 	for (uint32_t w = 0; w < buddy->set_words; w++) {
-		for (uint64_t word = set[w]; word; word &= word - 1, (*listed)++) {
-			unsigned broken =
-				member_check(c, first + w * 64 + qr__ctz64(word), class, order);
+		for (uint64_t word = set[w]; word; word &= word - 1, (*nr)++) {
+			unsigned broken = member_check(c, first + w * 64 + qr__ctz64(word),
+						       (enum bitmap_class) class, order);
 
 			if (broken)
 				return broken;
@@ -418,51 +403,66 @@ static unsigned set_check(struct recount *c, unsigned s, unsigned class, unsigne
 }
 
 /* B11, B12: a stripe's sets of one class. */
-static unsigned sets_check(struct recount *c, unsigned s, unsigned class, uint64_t *listed)
+static unsigned sets_check(struct recount *c, unsigned s, unsigned class)
 {
 	enum qr_migratetype type = bitmap_class_type((enum bitmap_class) class);
 	uint32_t orders =
 		atomic_load_explicit(&c->buddy->stripes[s].orders[type], memory_order_relaxed);
 
 	for (unsigned order = QR_PAGEBLOCK_ORDER; order <= QR_MAX_PAGE_ORDER; order++) {
-		uint64_t before = *listed;
-		unsigned broken = set_check(c, s, class, order, listed);
+		uint64_t nr = 0;
+		unsigned broken = set_check(c, s, class, order, &nr);
 
 		if (broken)
 			return broken;
-		if ((orders >> order & 1) != (*listed != before)) {
+		if ((orders >> order & 1) != (nr != 0)) {
 			qr__why(c->why,
 				"B12: stripe %u has %llu whole blocks of type %u, order %u, "
 				"but orders %#x",
-				s, ull(*listed - before), type, order, orders);
+				s, ull(nr), type, order, orders);
 			return 12;
 		}
 	}
 	return 0;
 }
 
+/* B11: how many blocks of its stripe's sets has pageblock i? */
+static unsigned nr_holders(const struct recount *c, uint32_t i)
+{
+	const struct bitmap_stripe *stripe = bitmap_stripe(c->buddy, i);
+	unsigned nr = 0;
+
+	for (unsigned n = 0; n < NR_CLASSES * NR_WHOLE_ORDERS; n++) {
+		uint32_t head = i >> (n % NR_WHOLE_ORDERS) << (n % NR_WHOLE_ORDERS);
+
+		nr += bitmap_set_has(bitmap_set(c->buddy, stripe, n), bitmap_place(c->buddy, head));
+	}
+	return nr;
+}
+
 /* B11: what is whole is in a set. */
 static unsigned all_sets_check(struct recount *c)
 {
-	uint64_t listed = 0, whole = 0;
-
 	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
-		if (floor_check(c, s, NR_SETS - 1))
+		if (floor_check(c, s, SET_WAITING))
 			return 11;
 		for (unsigned class = 0; class < NR_CLASSES; class ++) {
-			unsigned broken = sets_check(c, s, class, &listed);
+			unsigned broken = sets_check(c, s, class);
 
 			if (broken)
 				return broken;
 		}
 	}
-	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
-		whole += c->buddy->blocks[i].state == BLOCK_WHOLE;
-	if (whole == listed)
-		return 0;
-	qr__why(c->why, "B11: %llu blocks are whole, but %llu are in sets", ull(whole),
-		ull(listed));
-	return 11;
+	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++) {
+		unsigned nr = nr_holders(c, i);
+
+		if (nr == bitmap_is_whole(c->buddy, i))
+			continue;
+		qr__why(c->why, "B11: pageblock %#llx is whole and lies in %u blocks of sets",
+			pfn_of(c, i), nr);
+		return 11;
+	}
+	return 0;
 }
 
 /* B9: what is a part is filed. */
@@ -479,7 +479,7 @@ static unsigned stripes_check(struct recount *c)
 		}
 	}
 	for (uint32_t i = 0; i < c->buddy->nr_blocks; i++)
-		parts += c->buddy->blocks[i].state == BLOCK_PART;
+		parts += c->buddy->blocks[i].part;
 	if (parts != filed) {
 		qr__why(c->why, "B9: %llu pageblocks are parts, but %llu are filed", ull(parts),
 			ull(filed));
@@ -493,11 +493,8 @@ unsigned qr__bitmap_check(struct qr_zone *zone, struct qr_error_text *why)
 	struct recount c = {.zone = zone, .buddy = bitmap_of(zone), .why = why};
 	unsigned broken = 0;
 
-	for (uint32_t i = 0; !broken && i < c.buddy->nr_blocks; i++) {
+	for (uint32_t i = 0; !broken && i < c.buddy->nr_blocks; i++)
 		broken = block_check(&c, i);
-		if (!broken && c.buddy->blocks[i].state == BLOCK_WHOLE)
-			broken = whole_check(&c, i);
-	}
 	if (!broken)
 		broken = stripes_check(&c);
 	if (!broken)

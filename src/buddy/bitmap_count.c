@@ -60,7 +60,7 @@ void qr__bitmap_settle(struct qr_zone *zone)
 	while ((i = qr__bit_next(buddy->stale, i, buddy->nr_blocks)) < buddy->nr_blocks) {
 		struct bitmap_block *block = &buddy->blocks[i];
 
-		if (block->state == BLOCK_PART && !block->counted)
+		if (block->part && !block->counted)
 			part_count(buddy, (uint32_t)i, 1);
 		qr__bit_clear(buddy->stale, i);
 	}

@@ -69,7 +69,7 @@ static QR_NOINLINE void rising_insert(struct draining *draining)
 	draining->rising = 0;
 }
 
-/* All of a pageblock, which is in no bin, is free now; its bits are clear. */
+/* All of a pageblock, which is in no bin, is free now; its bits are clear, and so is its count. */
 QR_INLINE void rising_add(struct draining *draining, uint32_t i, enum qr_migratetype type)
 {
 	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
@@ -82,8 +82,6 @@ QR_INLINE void rising_add(struct draining *draining, uint32_t i, enum qr_migrate
 		draining->rising_class = class;
 	}
 	draining->rising |= UINT64_C(1) << (i - first);
-	buddy->blocks[i].state = BLOCK_INNER;
-	buddy->blocks[i].nr_free = QR_PAGEBLOCK_NR_PAGES;
 }
 
 /* A pageblock gets the last @nr of its pages back; their bits need not have been set. */
@@ -93,9 +91,10 @@ static QR_NOINLINE void complete(struct draining *draining, uint32_t i, unsigned
 	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
 
 	draining->pages[type] += nr;
-	if (buddy->blocks[i].state == BLOCK_PART) {
+	if (buddy->blocks[i].part) {
 		qr__bitmap_unfile(buddy, i);
 		bitmap_line_set(buddy, i, false);
+		buddy->blocks[i].nr_free = 0;
 	}
 	rising_add(draining, i, type);
 }
@@ -128,7 +127,7 @@ QR_INLINE void part_grow(struct draining *draining, uint32_t i, unsigned largest
 /* Something of a block, at least. */
 QR_INLINE bool is_free(const struct bitmap_buddy *buddy, uint32_t i, unsigned at, unsigned order)
 {
-	return bitmap_is_whole(&buddy->blocks[i]) || !line_none(&buddy->lines[i], at, order);
+	return bitmap_is_whole(buddy, i) || !line_none(&buddy->lines[i], at, order);
 }
 
 /* One block by itself: it, or another one of its row, is free already. */
@@ -215,7 +214,7 @@ QR_INLINE bool row_give(struct draining *draining, uint32_t i, unsigned w, uint6
 	uint64_t now = atomic_load_explicit(&line->word[w], memory_order_relaxed);
 	unsigned largest;
 
-	if (qr__unlikely(now & row || bitmap_is_whole(block)))
+	if (qr__unlikely(now & row || (!block->part && bitmap_is_whole(buddy, i))))
 		return false;
 	if (qr__unlikely(block->counted))
 		qr__bitmap_uncount(buddy, i);
@@ -224,7 +223,7 @@ QR_INLINE bool row_give(struct draining *draining, uint32_t i, unsigned w, uint6
 		return true;
 	}
 	atomic_store_explicit(&line->word[w], now | row, memory_order_relaxed);
-	if (qr__unlikely(block->state != BLOCK_PART)) {
+	if (qr__unlikely(!block->part)) {
 		part_begin(draining, i, row_largest(line, w, row, draining->order), nr);
 		return true;
 	}
@@ -252,7 +251,7 @@ static unsigned pageblock_give(struct draining *draining, const uint32_t *frames
 	uint64_t came = 0;
 
 	if (all > 64 || all > nr || (before + frames[all - 1]) >> QR_PAGEBLOCK_ORDER != i ||
-	    buddy->blocks[i].nr_free)
+	    buddy->blocks[i].part || bitmap_is_whole(buddy, i))
 		return 0;
 	for (n = 0; n < all && (before + frames[n]) >> QR_PAGEBLOCK_ORDER == i; n++)
 		came |= UINT64_C(1) << (bitmap_offset(before + frames[n]) >> draining->order);
@@ -288,7 +287,7 @@ QR_INLINE bool word_give(struct bitmap_block *block, _Atomic uint64_t *word, uin
 	uint64_t now = atomic_load_explicit(word, memory_order_relaxed), around = UINT64_MAX;
 	unsigned larger = block->largest + 1u;
 
-	if (qr__unlikely(block->state != BLOCK_PART || block->counted || now & row ||
+	if (qr__unlikely(!block->part || block->counted || now & row ||
 			 block->nr_free + nr == QR_PAGEBLOCK_NR_PAGES))
 		return false;
 	now |= row;
@@ -396,7 +395,7 @@ QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at,
 	_Atomic uint64_t *words = &buddy->lines[i].word[at / 64 & ~63u];
 	unsigned largest;
 
-	if (block->nr_free && qr__unlikely(bitmap_is_whole(block) || words_any(words, row)))
+	if (qr__unlikely(block->part ? words_any(words, row) : bitmap_is_whole(buddy, i)))
 		return false;
 	if (qr__unlikely(block->counted))
 		qr__bitmap_uncount(buddy, i);
@@ -406,7 +405,7 @@ QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at,
 	}
 	words_fill(words, row);
 	largest = span_row_largest(draining, i, at, nr);
-	if (block->state != BLOCK_PART || largest > block->largest)
+	if (!block->part || largest > block->largest)
 		part_grow(draining, i, largest);
 	block->nr_free += nr;
 	draining->in_parts[block->type] += nr;
@@ -433,34 +432,13 @@ static void spans_give(struct draining *draining, const uint32_t *frames, unsign
 	}
 }
 
-/* And for whole pageblocks. */
-static void larges_give(struct draining *draining, const uint32_t *frames, unsigned nr)
-{
-	struct qr_zone *zone = draining->zone;
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
-
-	for (unsigned n = 0; n < nr; n++) {
-		uint64_t at = before + frames[n];
-		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
-		enum qr_migratetype type = qr__pageblock_type(zone->frames, buddy->start_pfn + at);
-
-		if (qr__unlikely(buddy->blocks[i].nr_free)) {
-			qr__freed_twice_report(zone, buddy->start_pfn + at, draining->order);
-			continue;
-		}
-		draining->pages[type] += (int64_t)QR_PAGEBLOCK_NR_PAGES;
-		rising_add(draining, i, type);
-	}
-}
-
 /* Frames of one stripe, which is locked. */
 static void frames_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
 
 	if (draining->order >= QR_PAGEBLOCK_ORDER)
-		larges_give(draining, frames, nr);
+		largest_note(draining, qr__bitmap_whole_give(zone, frames, nr, draining->pages));
 	else if (draining->order >= WORD_ORDER)
 		spans_give(draining, frames, nr);
 	else

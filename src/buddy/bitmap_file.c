@@ -52,7 +52,7 @@ static void fullest_set(_Atomic uint16_t *fullest, unsigned bin)
 /* The set of parts that wait, of its stripe. */
 static uint64_t *waiting_of(struct bitmap_buddy *buddy, uint32_t i)
 {
-	return bitmap_set(buddy, bitmap_stripe(buddy, i), NR_SETS - 1);
+	return bitmap_set(buddy, bitmap_stripe(buddy, i), SET_WAITING);
 }
 
 /* Bins --------------------------------------------------------------------------------------- */
@@ -141,7 +141,7 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	block->state = BLOCK_PART;
+	block->part = true;
 	block->type = (uint8_t)type;
 	bin_push(buddy, i);
 	order_note(buddy, i);
@@ -159,7 +159,7 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 		order_note(buddy, i);
 	}
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
-	block->state = BLOCK_USED;
+	block->part = false;
 	block->bin = 0;
 	block->waiting = false;
 }
@@ -173,8 +173,8 @@ static void wait_begin(struct qr_zone *zone, uint32_t i)
 	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	if (block->state != BLOCK_PART) {
-		block->state = BLOCK_PART;
+	if (!block->part) {
+		block->part = true;
 		block->type = (uint8_t)qr__pageblock_type(zone->frames, bitmap_pfn(buddy, i));
 		qr__bitmap_stale(buddy, i);
 	}
@@ -233,7 +233,7 @@ static void orders_review(struct bitmap_stripe *stripe)
 static QR_NOINLINE void waiting_file_all(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe)
 {
 	uint32_t first = (uint32_t)(stripe - buddy->stripes) << buddy->stripe_shift;
-	uint64_t *set = bitmap_set(buddy, stripe, NR_SETS - 1);
+	uint64_t *set = bitmap_set(buddy, stripe, SET_WAITING);
 
 	for (uint32_t word = 0; word < buddy->set_words; word++) {
 		/* what stands above is right only as long as words change by themselves */
@@ -260,7 +260,7 @@ void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	if (block->state != BLOCK_PART)
+	if (!block->part)
 		return;
 	if (block->counted)
 		qr__bitmap_uncount(buddy, i);

@@ -202,10 +202,9 @@ static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 
 	type_set(taking->zone, i, taking->type);
 	blocks_emit(taking, frame, nr);
-	buddy->blocks[i].state = BLOCK_USED;
-	buddy->blocks[i].nr_free = left;
 	if (!left)
 		return;
+	buddy->blocks[i].nr_free = left;
 	bitmap_line_set(buddy, i, true);
 	line_clear_row(&buddy->lines[i], 0, nr << taking->order);
 	/* the largest block of what is left ends where the pageblock does */
@@ -216,15 +215,12 @@ static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 static void pageblocks_emit(struct bitmap_taking *taking, uint32_t first, uint64_t row)
 {
 	struct qr_zone *zone = taking->zone;
-	struct bitmap_block *blocks = bitmap_of(zone)->blocks;
 	uint32_t *frames = taking->frames + taking->taken, frame = first_frame(taking, first);
 	enum qr_migratetype type = taking->type;
 
 	for (; row; row &= row - 1) {
 		uint32_t n = qr__ctz64(row);
 
-		blocks[first + n].state = BLOCK_USED;
-		blocks[first + n].nr_free = 0;
 		type_set(zone, first + n, type);
 		*frames++ = frame + (n << QR_PAGEBLOCK_ORDER);
 	}
@@ -234,13 +230,8 @@ static void pageblocks_emit(struct bitmap_taking *taking, uint32_t first, uint64
 /* A block of pageblock order or more, in no set any more. */
 QR_INLINE void large_take(struct bitmap_taking *taking, uint32_t i)
 {
-	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
-
-	for (uint32_t k = 0; k < 1u << (taking->order - QR_PAGEBLOCK_ORDER); k++) {
-		buddy->blocks[i + k].state = BLOCK_USED;
-		buddy->blocks[i + k].nr_free = 0;
+	for (uint32_t k = 0; k < 1u << (taking->order - QR_PAGEBLOCK_ORDER); k++)
 		type_set(taking->zone, i + k, taking->type);
-	}
 	block_emit(taking, first_frame(taking, i));
 }
 
@@ -261,15 +252,15 @@ QR_INLINE uint32_t pageblocks_take(struct bitmap_taking *taking, uint32_t i, uin
 	return used;
 }
 
-/* From whole block i, of an order that will do: of its pageblocks as many as are wanted. */
-static void whole_take(struct bitmap_taking *taking, uint32_t i)
+/* From a whole block, of an order that will do: of its pageblocks as many as are wanted. */
+static void whole_take(struct bitmap_taking *taking, struct bitmap_whole whole)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
-	unsigned from = buddy->blocks[i].order;
-	enum bitmap_class class = qr__bitmap_whole_remove(buddy, i);
-	uint32_t used = pageblocks_take(taking, i, 1u << (from - QR_PAGEBLOCK_ORDER));
+	uint32_t used;
 
-	qr__bitmap_whole_rest(buddy, i, from, used, class);
+	qr__bitmap_whole_remove(buddy, whole);
+	used = pageblocks_take(taking, whole.head, 1u << (whole.order - QR_PAGEBLOCK_ORDER));
+	qr__bitmap_whole_rest(buddy, whole.head, whole.order, used, whole.class);
 }
 
 /* Blocks of one order in one row, all of each; false: less than that is wanted. */
@@ -293,6 +284,19 @@ static bool row_take(struct bitmap_taking *taking, unsigned s, unsigned order)
 	return true;
 }
 
+/* A stripe's first block of an order of which there is one. */
+static struct bitmap_whole first_whole(const struct bitmap_taking *taking, unsigned s,
+				       unsigned order)
+{
+	enum bitmap_class class = bitmap_class_of(taking->type);
+
+	return (struct bitmap_whole){
+		.head = qr__bitmap_whole_first(taking->zone, s, class, order),
+		.order = order,
+		.class = class,
+	};
+}
+
 void qr__bitmap_take_whole(struct bitmap_taking *taking, unsigned s)
 {
 	const struct bitmap_stripe *stripe = &bitmap_of(taking->zone)->stripes[s];
@@ -305,7 +309,7 @@ void qr__bitmap_take_whole(struct bitmap_taking *taking, unsigned s)
 		if (order == QR_NR_PAGE_ORDERS)
 			return;
 		if (!row_take(taking, s, order))
-			whole_take(taking, qr__bitmap_whole_first(taking->zone, s, class, order));
+			whole_take(taking, first_whole(taking, s, order));
 	}
 }
 
@@ -328,22 +332,26 @@ static uint32_t fullest_part(const struct bitmap_taking *taking)
 	return best;
 }
 
-/* The smallest whole block of all stripes that will do. */
-static uint32_t smallest_whole(const struct bitmap_taking *taking)
+/* From the smallest whole block of all stripes that will do; false: there is none. */
+static bool smallest_take(struct bitmap_taking *taking)
 {
 	struct bitmap_buddy *buddy = bitmap_of(taking->zone);
-	unsigned order = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
-	uint32_t best = QR_LIST_NONE;
+	unsigned least = (unsigned)qr__max(taking->order, QR_PAGEBLOCK_ORDER);
+	unsigned best = QR_NR_PAGE_ORDERS, from = 0;
 
 	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
-		uint32_t i = qr__bitmap_whole_first(taking->zone, s, bitmap_class_of(taking->type),
-						    order);
+		unsigned order = qr__bitmap_whole_order(&buddy->stripes[s],
+							bitmap_class_of(taking->type), least);
 
-		if (i != QR_LIST_NONE &&
-		    (best == QR_LIST_NONE || buddy->blocks[i].order < buddy->blocks[best].order))
-			best = i;
+		if (order < best) {
+			best = order;
+			from = s;
+		}
 	}
-	return best;
+	if (best == QR_NR_PAGE_ORDERS)
+		return false;
+	whole_take(taking, first_whole(taking, from, best));
+	return true;
 }
 
 static void zone_take(struct bitmap_taking *taking)
@@ -353,14 +361,10 @@ static void zone_take(struct bitmap_taking *taking)
 
 		if (taking->order < QR_PAGEBLOCK_ORDER)
 			i = fullest_part(taking);
-		if (i != QR_LIST_NONE) {
+		if (i != QR_LIST_NONE)
 			part_take(taking, i);
-			continue;
-		}
-		i = smallest_whole(taking);
-		if (i == QR_LIST_NONE)
+		else if (!smallest_take(taking))
 			return;
-		whole_take(taking, i);
 	}
 }
 

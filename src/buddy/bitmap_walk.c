@@ -37,7 +37,7 @@ static qr_pfn_t part_scan(const struct bitmap_buddy *buddy, unsigned order,
 		const struct bitmap_block *block = &buddy->blocks[i];
 		qr_pfn_t pfn;
 
-		if (block->state != BLOCK_PART || block->type != type || block->largest < order)
+		if (!block->part || block->type != type || block->largest < order)
 			continue;
 		pfn = block_scan(buddy, i, order, from);
 		if (pfn != QR_PFN_NONE)

@@ -4,15 +4,18 @@
  *
  * Here the engine is an ordinary buddy system whose unit is the pageblock.  Blocks are kept apart
  * by order and class: plain ones have no type until they are first used; those of HIGHATOMIC, CMA
- * and ISOLATE pageblocks keep to themselves (B10).  The bits of a listed block's lines are clear,
- * for its state says it all: a huge page comes and goes without a look at its lines (B7).
+ * and ISOLATE pageblocks keep to themselves (B10).  The bits of such a block's lines are clear, and
+ * its pageblocks' records say nothing, for the sets say it all: a huge page comes and goes without
+ * a look at either (B7).
  *
  * For each order and class a stripe has a set: a bit for each of its pageblocks, which says that
- * this one heads such a block, and on top a bit for each word of those that is not 0.  So a block
- * comes and goes by a bit that is set or cleared, whether a buddy is there is another bit, and
- * what is handed out next is the lowest one: what is used lies together, and the far end has the
- * chance to become one large block.  Where lists are to be shuffled, a block of the highest order
- * is taken from anywhere instead.
+ * this one heads such a block, and on top a bit for each word of those that is not 0: it may stay
+ * when the word becomes 0, until somebody looks there for nothing.  So a block comes and goes by a
+ * bit that is set or cleared, whether a buddy is there is another bit, and what is handed out next
+ * is the lowest one: what is used lies together, and the far end has the chance to become one large
+ * block.  Where lists are to be shuffled, a block of the highest order is taken from anywhere
+ * instead.  One more set has all pageblocks of all these blocks: whether one of them is free is
+ * asked more often than in what block.
  *
  * A stripe is a multiple of the largest block, so no block belongs to two.
  */
@@ -33,14 +36,16 @@ QR_INLINE uint64_t *set_of(const struct bitmap_buddy *buddy, const struct bitmap
 }
 
 /* The first place of a set; QR_LIST_NONE: it is empty. */
-QR_INLINE uint32_t set_first(const struct bitmap_buddy *buddy, const uint64_t *set)
+QR_INLINE uint32_t set_first(const struct bitmap_buddy *buddy, uint64_t *set)
 {
-	const uint64_t *filled = set + buddy->set_words, *end = set + buddy->set_stride;
+	uint64_t *filled = set + buddy->set_words, *end = set + buddy->set_stride;
 
-	for (uint32_t word = 0; filled < end; filled++, word += 64) {
-		if (*filled) {
-			word += qr__ctz64(*filled);
-			return word * 64 + qr__ctz64(set[word]);
+	for (uint32_t first = 0; filled < end; filled++, first += 64) {
+		for (; *filled; *filled &= *filled - 1) {
+			uint32_t word = first + qr__ctz64(*filled);
+
+			if (qr__likely(set[word] != 0))
+				return word * 64 + qr__ctz64(set[word]);
 		}
 	}
 	return QR_LIST_NONE;
@@ -73,21 +78,31 @@ uint32_t qr__bitmap_whole_next(const struct bitmap_buddy *buddy, unsigned s, uns
 
 /* Blocks ----------------------------------------------------------------------------------- */
 
-enum bitmap_class qr__bitmap_whole_remove(struct bitmap_buddy *buddy, uint32_t i)
+/* Say of all pageblocks of a block whether they are whole. */
+static void pageblocks_mark(struct bitmap_buddy *buddy, uint32_t i, unsigned order, bool whole)
 {
-	struct bitmap_block *block = &buddy->blocks[i];
-	enum qr_migratetype type = (enum qr_migratetype)block->type;
-	enum bitmap_class class = bitmap_class_of(type);
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
-	unsigned order = block->order;
+	uint64_t *set = bitmap_set(buddy, bitmap_stripe(buddy, i), SET_WHOLE);
+	uint32_t place = bitmap_place(buddy, i), nr = 1u << level(order);
+
+	if (nr < 64) {
+		uint64_t bits = ((UINT64_C(1) << nr) - 1) << (place % 64);
+
+		set[place / 64] = whole ? set[place / 64] | bits : set[place / 64] & ~bits;
+		return;
+	}
+	for (uint32_t word = 0; word < nr / 64; word++)
+		set[place / 64 + word] = whole ? UINT64_MAX : 0;
+}
+
+void qr__bitmap_whole_remove(struct bitmap_buddy *buddy, struct bitmap_whole whole)
+{
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, whole.head);
 
 	qr__bitmap_file_waiting(buddy, stripe);
-	bitmap_set_remove(buddy, set_of(buddy, stripe, class, order), bitmap_place(buddy, i));
-	bitmap_count_whole(stripe, type, order, -1);
-	block->state = BLOCK_USED;
-	for (uint32_t k = 1; k < 1u << level(order); k++)
-		block[k].state = BLOCK_USED;
-	return class;
+	bitmap_set_remove(buddy, set_of(buddy, stripe, whole.class, whole.order),
+			  bitmap_place(buddy, whole.head));
+	bitmap_count_whole(stripe, bitmap_class_type(whole.class), whole.order, -1);
+	pageblocks_mark(buddy, whole.head, whole.order, false);
 }
 
 unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
@@ -96,10 +111,8 @@ unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigne
 	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	enum qr_migratetype type = bitmap_class_type(class);
 	uint64_t *set = set_of(buddy, stripe, class, order);
-	struct bitmap_block *blocks = buddy->blocks;
 
-	for (uint32_t k = 1; k < 1u << level(order); k++)
-		blocks[i + k].state = BLOCK_INNER;
+	pageblocks_mark(buddy, i, order, true);
 	for (; order < QR_MAX_PAGE_ORDER; order++, set += buddy->set_stride) {
 		uint32_t other = i ^ (1u << level(order));
 
@@ -107,67 +120,141 @@ unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigne
 			break;
 		bitmap_set_remove(buddy, set, bitmap_place(buddy, other));
 		bitmap_count_whole(stripe, type, order, -1);
-		blocks[i | other].state = BLOCK_INNER;
 		i &= other;
 	}
 	bitmap_set_add(buddy, set, bitmap_place(buddy, i));
 	bitmap_count_whole(stripe, type, order, 1);
-	blocks[i].state = BLOCK_WHOLE;
-	blocks[i].order = (uint8_t)order;
-	blocks[i].type = (uint8_t)type;
 	return order;
 }
 
-/* These pageblocks head blocks of this order now; returns how many they are. */
-QR_INLINE int heads_mark(struct bitmap_block *blocks, uint64_t heads, unsigned order,
-			 enum qr_migratetype type)
+/* Blocks that fit a word join there, all that came to it at once. */
+#define JOIN_BY_ROWS (NR_WHOLE_ORDERS - 1 <= WORD_ORDER)
+
+/*
+ * Pageblocks of one class that come back to a stripe, while it is locked.  They are collected word
+ * by word of the sets, and how many blocks there are is counted once for all of them.
+ */
+struct coming {
+	struct bitmap_buddy *buddy;
+	struct bitmap_stripe *stripe;
+	enum bitmap_class class;
+	uint64_t *whole, *set; /* what is whole; and the set of blocks of pageblock order */
+	uint64_t row; /* what is collected: bit n for pageblock 64 * word + n of the stripe */
+	uint32_t word;
+	int nr[NR_WHOLE_ORDERS + 1]; /* blocks of each order that came; or that two joined to */
+};
+
+QR_INLINE struct coming coming_begin(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
+				     enum bitmap_class class)
 {
-	int nr = 0;
+	return (struct coming){
+		.buddy = buddy,
+		.stripe = stripe,
+		.class = class,
+		.whole = bitmap_set(buddy, stripe, SET_WHOLE),
+		.set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER),
+	};
+}
 
-	for (; heads; heads &= heads - 1, nr++) {
-		struct bitmap_block *block = &blocks[qr__ctz64(heads)];
+QR_INLINE int nr_bits(uint64_t word)
+{
+	/* mostly it is alone */
+	return qr__unlikely(word & (word - 1)) ? (int)qr__popcount64(word) : word != 0;
+}
 
-		block->state = BLOCK_WHOLE;
-		block->order = (uint8_t)order;
-		block->type = (uint8_t)type;
+/* Whose buddy is here, too; the lower ones of both. */
+QR_INLINE uint64_t row_pairs(uint64_t word, unsigned order)
+{
+	if (order == QR_MAX_PAGE_ORDER)
+		return 0;
+	return word & word >> (1u << level(order)) & line_aligned(level(order) + 1);
+}
+
+/*
+ * The set of an order gets what is in the row; what finds its buddy goes on to the next order.
+ * Whether that has left anything in the word is not asked: its bit above may stay.
+ */
+QR_INLINE void row_join(struct coming *coming, unsigned order)
+{
+	uint64_t *set = coming->set + level(order) * coming->buddy->set_stride;
+	uint64_t *filled = set + coming->buddy->set_words + coming->word / 64;
+	uint64_t now = set[coming->word] | coming->row, pairs = row_pairs(now, order);
+
+	set[coming->word] = now & ~(pairs | pairs << (1u << level(order)));
+	*filled |= (uint64_t)(coming->row != 0) << (coming->word % 64);
+	coming->nr[level(order) + 1] += nr_bits(pairs);
+	coming->row = pairs;
+}
+
+/* What was collected goes into the sets. */
+QR_INLINE void row_insert(struct coming *coming)
+{
+	row_join(coming, QR_PAGEBLOCK_ORDER);
+	/* that buddies meet is as likely as not: rather without a branch */
+	if (NR_WHOLE_ORDERS > 1)
+		row_join(coming, QR_PAGEBLOCK_ORDER + 1);
+	for (unsigned order = QR_PAGEBLOCK_ORDER + 2; NR_WHOLE_ORDERS > 2 && coming->row; order++)
+		row_join(coming, order);
+}
+
+/* The same where blocks may be larger than a word: one by one. */
+QR_INLINE void row_insert_singly(struct coming *coming)
+{
+	uint32_t first = (uint32_t)(coming->stripe - coming->buddy->stripes)
+			 << coming->buddy->stripe_shift;
+
+	first += coming->word * 64;
+	for (; coming->row; coming->row &= coming->row - 1) {
+		unsigned order =
+			qr__bitmap_whole_insert(coming->buddy, first + qr__ctz64(coming->row),
+						QR_PAGEBLOCK_ORDER, coming->class);
+
+		coming->nr[level(order)]++;
 	}
-	return nr;
 }
 
-/* And these are inside blocks, or will be heads again. */
-QR_INLINE int inner_mark(struct bitmap_block *blocks, uint64_t pageblocks)
+QR_INLINE void row_end(struct coming *coming)
 {
-	int nr = 0;
-
-	for (; pageblocks; pageblocks &= pageblocks - 1, nr++)
-		blocks[qr__ctz64(pageblocks)].state = BLOCK_INNER;
-	return nr;
+	coming->whole[coming->word] |= coming->row;
+	if (JOIN_BY_ROWS)
+		row_insert(coming);
+	else
+		row_insert_singly(coming);
 }
 
-/* All of the row at once, order by order: what finds its buddy goes on to the next. */
-static unsigned row_insert(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
-			   enum bitmap_class class)
+/* One more; false: it is free already. */
+QR_INLINE bool coming_add(struct coming *coming, uint32_t i)
 {
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, first);
-	uint64_t *set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER);
-	enum qr_migratetype type = bitmap_class_type(class);
-	struct bitmap_block *blocks = &buddy->blocks[first];
-	uint32_t word = bitmap_place(buddy, first) / 64;
-	unsigned order = QR_PAGEBLOCK_ORDER, largest = order;
+	uint32_t place = bitmap_place(coming->buddy, i);
+	uint64_t bit = UINT64_C(1) << (place % 64);
 
-	for (; row; order++, set += buddy->set_stride) {
-		uint64_t before = set[word], now = before | row;
-		unsigned step = 1u << level(order);
-		int came;
+	if (place / 64 != coming->word) {
+		if (coming->row)
+			row_end(coming);
+		coming->word = place / 64;
+	}
+	if (qr__unlikely((coming->whole[coming->word] | coming->row) & bit))
+		return false;
+	coming->row |= bit;
+	return true;
+}
 
-		row = order < QR_MAX_PAGE_ORDER ? now & now >> step & line_aligned(level(order) + 1)
-						: 0;
-		now &= ~(row | row << step);
-		came = heads_mark(blocks, now & ~before, order, type);
-		if (came)
-			largest = order;
-		bitmap_set_word(buddy, set, word, now);
-		bitmap_count_whole(stripe, type, order, came - inner_mark(blocks, before & ~now));
+/* They were @nr pageblocks; returns the largest order that any of them became part of. */
+QR_INLINE unsigned coming_end(struct coming *coming, int nr)
+{
+	enum qr_migratetype type = bitmap_class_type(coming->class);
+	unsigned largest = 0;
+
+	if (coming->row)
+		row_end(coming);
+	if (JOIN_BY_ROWS)
+		coming->nr[0] = nr;
+	for (unsigned n = 0; n < NR_WHOLE_ORDERS; n++) {
+		if (coming->nr[n])
+			largest = QR_PAGEBLOCK_ORDER + n;
+		if (JOIN_BY_ROWS)
+			bitmap_count_whole(coming->stripe, type, QR_PAGEBLOCK_ORDER + n,
+					   coming->nr[n] - 2 * coming->nr[n + 1]);
 	}
 	return largest;
 }
@@ -175,16 +262,68 @@ static unsigned row_insert(struct bitmap_buddy *buddy, uint32_t first, uint64_t 
 unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 				     enum bitmap_class class)
 {
-	unsigned largest = 0;
+	struct coming coming = coming_begin(buddy, bitmap_stripe(buddy, first), class);
+	uint32_t place = bitmap_place(buddy, first);
 
-	/* blocks that are larger than a word join one by one */
-	if (level(QR_MAX_PAGE_ORDER) <= WORD_ORDER)
-		return row_insert(buddy, first, row, class);
-	for (; row; row &= row - 1) {
-		unsigned order = qr__bitmap_whole_insert(buddy, first + qr__ctz64(row),
-							 QR_PAGEBLOCK_ORDER, class);
+	coming.word = place / 64;
+	coming.row = row << (place % 64);
+	return coming_end(&coming, (int)qr__popcount64(row));
+}
 
-		largest = (unsigned)qr__max(largest, order);
+QR_INLINE enum bitmap_class class_at(const struct qr_zone *zone, uint32_t frame)
+{
+	return bitmap_class_of(qr__pageblock_type(zone->frames, zone->frames->base_pfn + frame));
+}
+
+/*
+ * How many frames from frames[0] on lie in pageblocks of one class.  Types are looked at before
+ * anything else is done, since each may be in a cache line of its own, and here none waits for
+ * another.
+ */
+static unsigned class_run(const struct qr_zone *zone, const uint32_t *frames, unsigned nr,
+			  enum bitmap_class class)
+{
+	unsigned n = 1;
+
+	while (n < nr && class_at(zone, frames[n]) == class)
+		n++;
+	return n;
+}
+
+/* All of these; returns how many were not free already. */
+QR_INLINE unsigned all_add(struct coming *coming, struct qr_zone *zone, const uint32_t *frames,
+			   unsigned nr)
+{
+	uint64_t before = zone->frames->base_pfn - coming->buddy->start_pfn;
+	unsigned came = nr;
+
+	for (unsigned n = 0; n < nr; n++) {
+		uint32_t i = (uint32_t)((before + frames[n]) >> QR_PAGEBLOCK_ORDER);
+
+		if (qr__likely(coming_add(coming, i)))
+			continue;
+		qr__freed_twice_report(zone, bitmap_pfn(coming->buddy, i), QR_PAGEBLOCK_ORDER);
+		came--;
+	}
+	return came;
+}
+
+unsigned qr__bitmap_whole_give(struct qr_zone *zone, const uint32_t *frames, unsigned nr,
+			       int64_t pages[QR_MIGRATE_TYPES])
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+	unsigned s = qr__zone_stripe(zone, zone->frames->base_pfn + frames[0]), largest = 0;
+
+	for (unsigned n = 0, run; n < nr; n += run) {
+		enum bitmap_class class = class_at(zone, frames[n]);
+		struct coming coming = coming_begin(buddy, &buddy->stripes[s], class);
+		unsigned came, order;
+
+		run = class_run(zone, frames + n, nr - n, class);
+		came = all_add(&coming, zone, frames + n, run);
+		order = coming_end(&coming, (int)came);
+		largest = order > largest ? order : largest;
+		pages[bitmap_class_type(class)] += (int64_t)came << QR_PAGEBLOCK_ORDER;
 	}
 	return largest;
 }
@@ -199,6 +338,17 @@ QR_INLINE uint64_t lowest_bits(uint64_t word, unsigned nr)
 	return word & ~rest;
 }
 
+/* The blocks of a row are whole no more. */
+QR_INLINE void row_unmark(struct bitmap_buddy *buddy, uint32_t first, uint64_t row, unsigned order)
+{
+	uint64_t *set = bitmap_set(buddy, bitmap_stripe(buddy, first), SET_WHOLE);
+
+	if (level(order) < WORD_ORDER)
+		set[bitmap_place(buddy, first) / 64] &= ~heads_cover(row, level(order));
+	else
+		pageblocks_mark(buddy, first, order, false); /* there is room for one */
+}
+
 uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, unsigned order,
 				     enum bitmap_class class, unsigned nr, uint32_t *first)
 {
@@ -211,6 +361,7 @@ uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, uns
 	bitmap_set_word(buddy, set, word, set[word] & ~row);
 	bitmap_count_whole(stripe, bitmap_class_type(class), order, -(int)qr__popcount64(row));
 	*first = (s << buddy->stripe_shift) + word * 64;
+	row_unmark(buddy, *first, row, order);
 	return row;
 }
 
@@ -229,15 +380,16 @@ void qr__bitmap_whole_rest(struct bitmap_buddy *buddy, uint32_t i, unsigned from
 
 void qr__bitmap_whole_isolate(struct bitmap_buddy *buddy, uint32_t i)
 {
-	uint32_t head = qr__bitmap_whole_head(buddy, i);
-	unsigned order = buddy->blocks[head].order;
-	enum bitmap_class class = qr__bitmap_whole_remove(buddy, head);
+	struct bitmap_whole whole = qr__bitmap_whole_of(buddy, i);
+	unsigned order = whole.order;
+	uint32_t head = whole.head;
 
+	qr__bitmap_whole_remove(buddy, whole);
 	while (order > QR_PAGEBLOCK_ORDER) {
 		uint32_t half = 1u << level(--order);
 		bool upper = i >= head + half;
 
-		qr__bitmap_whole_insert(buddy, upper ? head : head + half, order, class);
+		qr__bitmap_whole_insert(buddy, upper ? head : head + half, order, whole.class);
 		head = upper ? head + half : head;
 	}
 }
@@ -280,13 +432,21 @@ uint32_t qr__bitmap_whole_first(const struct qr_zone *zone, unsigned s, enum bit
 	return (s << buddy->stripe_shift) + place;
 }
 
-uint32_t qr__bitmap_whole_head(const struct bitmap_buddy *buddy, uint32_t i)
+struct bitmap_whole qr__bitmap_whole_of(const struct bitmap_buddy *buddy, uint32_t i)
 {
-	unsigned order = QR_PAGEBLOCK_ORDER;
+	const struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+	struct bitmap_whole whole = {.head = i};
 
-	while (buddy->blocks[i].state != BLOCK_WHOLE)
-		i &= ~(1u << level(order++));
-	return i;
+	for (whole.order = QR_PAGEBLOCK_ORDER; whole.order <= QR_MAX_PAGE_ORDER; whole.order++) {
+		uint32_t place = bitmap_place(buddy, whole.head);
+
+		for (whole.class = 0; whole.class < NR_CLASSES; whole.class ++) {
+			if (bitmap_set_has(set_of(buddy, stripe, whole.class, whole.order), place))
+				return whole;
+		}
+		whole.head &= ~(1u << level(whole.order));
+	}
+	return (struct bitmap_whole){.head = QR_LIST_NONE};
 }
 
 /* Each block is taken from anywhere (see above); walks, too, begin anywhere. */

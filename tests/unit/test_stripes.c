@@ -93,7 +93,7 @@ static unsigned nr_whole(unsigned s)
 	unsigned whole = 0;
 
 	for (uint32_t i = first; i < first + nr; i++)
-		whole += bitmap_is_whole(&buddy()->blocks[i]);
+		whole += bitmap_is_whole(buddy(), i);
 	return whole;
 }
 
@@ -502,6 +502,26 @@ static void test_what_is_free_already_is_refused(void **state)
 	end();
 }
 
+/* The second of two caches brings a whole pageblock that has come back by the first one's. */
+static void test_a_whole_pageblock_is_refused_twice(void **state)
+{
+	uint32_t frames[4] = {(uint32_t)start_of(5), (uint32_t)start_of(2),
+			      (uint32_t)(start_of(5) + PB), (uint32_t)(start_of(7) + PB)};
+
+	(void)state;
+	begin();
+	carve(start_of(2), QR_PAGEBLOCK_ORDER);
+	carve(start_of(5) + PB, QR_PAGEBLOCK_ORDER);
+	/* their records say that they wait in a cache */
+	for (unsigned n = 0; n < 4; n++)
+		qr__state_head_set(qr__pfn_state(zone->frames, frames[n]), zone->id, QR_PT_PCP,
+				   QR_PAGEBLOCK_ORDER);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, frames, 4);
+	assert_int_equal(qr__read(&zone->nr_freed_twice), 2);
+	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
+	end();
+}
+
 /* Whether somebody counted the blocks in between makes no difference to where anything goes. */
 static void test_looking_on_changes_nothing(void **state)
 {
@@ -674,6 +694,28 @@ static void test_a_whole_block_in_no_set(void **state)
 	assert_broken(QR_MAX_ORDER_NR_PAGES == STRIPE_PAGES ? 12 : 11, "");
 }
 
+static uint64_t *whole_set(unsigned s)
+{
+	return bitmap_set(buddy(), &buddy()->stripes[s], SET_WHOLE);
+}
+
+static void test_a_whole_pageblock_that_does_not_say_so(void **state)
+{
+	(void)state;
+	begin();
+	whole_set(3)[0] &= ~UINT64_C(1);
+	assert_broken(11, "B11: pageblock ");
+}
+
+static void test_a_used_pageblock_that_says_it_is_whole(void **state)
+{
+	(void)state;
+	begin();
+	stripe_empty(3);
+	whole_set(3)[0] |= 1;
+	assert_broken(11, "B11: pageblock ");
+}
+
 static void test_a_word_that_is_overlooked(void **state)
 {
 	(void)state;
@@ -723,6 +765,7 @@ int main(void)
 		cmocka_unit_test(test_what_waited_is_not_believed_in_when_it_is_gone),
 		cmocka_unit_test(test_a_drain_tells_the_largest_block),
 		cmocka_unit_test(test_what_is_free_already_is_refused),
+		cmocka_unit_test(test_a_whole_pageblock_is_refused_twice),
 		cmocka_unit_test(test_looking_on_changes_nothing),
 		cmocka_unit_test(test_walks_go_over_all_stripes),
 		cmocka_unit_test(test_walks_over_parts),
@@ -731,6 +774,8 @@ int main(void)
 		cmocka_unit_test(test_pages_in_parts_miscounted),
 		cmocka_unit_test(test_a_set_with_an_inner_pageblock),
 		cmocka_unit_test(test_a_whole_block_in_no_set),
+		cmocka_unit_test(test_a_whole_pageblock_that_does_not_say_so),
+		cmocka_unit_test(test_a_used_pageblock_that_says_it_is_whole),
 		cmocka_unit_test(test_a_word_that_is_overlooked),
 		cmocka_unit_test(test_an_order_that_is_not_there),
 		cmocka_unit_test(test_an_order_nobody_has),

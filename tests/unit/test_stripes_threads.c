@@ -81,7 +81,7 @@ static void look(void)
 	struct qr_error_text why = {{0}};
 
 	for (uint32_t i = 0; i < buddy->nr_blocks; i++)
-		sum += buddy->blocks[i].nr_free;
+		sum += zone()->ops->nr_free_in(zone(), bitmap_pfn(buddy, i));
 	zone()->ops->settle(zone());
 	if (zone()->ops->check(zone(), &why))
 		fail_msg("%s", why.text);
