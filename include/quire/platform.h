@@ -56,9 +56,8 @@ struct qr_local_commit {
 
 	/* The rest only if gate is not NULL. */
 	const uint32_t *gate; /* must be 0 */
-	uint8_t *mark; /* must not be 0, and becomes 0 */
-	uint64_t *state, value; /* becomes this */
 	uint32_t *slot, number; /* becomes this */
+	uint8_t *mark, mark_is, mark_becomes; /* must be the one, and becomes the other */
 };
 
 enum qr_local_result {
@@ -111,7 +110,7 @@ struct qr_platform {
 	 * the lock is not taken.
 	 * Returns whether that was done.  If somebody came between, it may have been done but for
 	 * the count; then say that it is in doubt, or begin again if nothing was stored.
-	 * Order: reading the 0 of the word is an acquire, writing the state a release.
+	 * Order: reading the 0 of the word is an acquire, writing the mark a release.
 	 * NULL: the lock is taken instead, which is as right, and slower.
 	 * Context: as local_trylock; only together with it.  Whoever has a word of a CPU locked
 	 * from afar has called local_fence before.

@@ -108,20 +108,19 @@ qr_local_inline_commit(uintptr_t area, struct qr_local_commit c)
 		QR_RSEQ_ENTER
 		"cmpl $0, %[gate]\n\t"
 		"jne %l[back]\n\t"
-		"cmpb $0, %[mark]\n\t"
-		"je %l[back]\n\t"
+		"cmpb %b[is], %[mark]\n\t"
+		"jne %l[back]\n\t"
 		"cmpq %[seen], %[count]\n\t"
 		"jne %l[back]\n\t"
 		"leaq 1(%[seen]), %%rax\n\t"
 		"movl %[number], %[slot]\n\t"
-		"movq %[value], %[state]\n\t"
-		"movb $0, %[mark]\n\t"
+		"movb %b[becomes], %[mark]\n\t"
 		QR_RSEQ_COMMIT("doubt")
 		:
 		: [area] "r"(area), [cpu] "r"(c.cpu), [word] "m"(*c.word), [gate] "m"(*c.gate),
-		  [mark] "m"(*c.mark), [seen] "r"(c.seen), [count] "m"(*c.count),
-		  [number] "r"(c.number), [slot] "m"(*c.slot), [value] "r"(c.value),
-		  [state] "m"(*c.state)
+		  [mark] "m"(*c.mark), [is] "ri"(c.mark_is), [becomes] "ri"(c.mark_becomes),
+		  [seen] "r"(c.seen), [count] "m"(*c.count), [number] "r"(c.number),
+		  [slot] "m"(*c.slot)
 		: "rax", "memory", "cc"
 		: back, doubt);
 	return QR_LOCAL_DONE;

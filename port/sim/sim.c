@@ -440,10 +440,7 @@ static bool drop_write(struct qr_sim *sim, const struct qr_local_commit *c)
 	*c->slot = c->number;
 	if (sequence_step(sim))
 		return false;
-	__atomic_store_n(c->state, c->value, __ATOMIC_RELEASE);
-	if (sequence_step(sim))
-		return false;
-	*c->mark = 0;
+	__atomic_store_n(c->mark, c->mark_becomes, __ATOMIC_RELEASE);
 	return !sequence_step(sim);
 }
 
@@ -455,7 +452,7 @@ static enum qr_local_result sim_local_commit(void *ctx, const struct qr_local_co
 	me->interrupted = false;
 	if (sequence_step(sim) || me->cpu != c->cpu || __atomic_load_n(c->word, __ATOMIC_ACQUIRE))
 		return QR_LOCAL_NOT;
-	if (*c->count != c->seen || (c->gate && (*c->gate || !*c->mark)))
+	if (*c->count != c->seen || (c->gate && (*c->gate || *c->mark != c->mark_is)))
 		return QR_LOCAL_NOT;
 	if (sequence_step(sim))
 		return QR_LOCAL_NOT;

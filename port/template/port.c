@@ -76,11 +76,10 @@ static enum qr_local_result template_local_commit(void *ctx, const struct qr_loc
 		    *commit->count == commit->seen;
 
 	if (good && commit->gate)
-		good = *commit->gate == 0 && *commit->mark != 0;
+		good = *commit->gate == 0 && *commit->mark == commit->mark_is;
 	if (good && commit->gate) {
 		*commit->slot = commit->number;
-		__atomic_store_n(commit->state, commit->value, __ATOMIC_RELEASE);
-		*commit->mark = 0;
+		__atomic_store_n(commit->mark, commit->mark_becomes, __ATOMIC_RELEASE);
 	}
 	if (good)
 		*commit->count = commit->seen + 1;

@@ -301,18 +301,14 @@ bool qr__check_new_pages(struct qr_allocator *alloc, struct qr_page *page, unsig
 void qr_prep_new_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 		      qr_gfp_t gfp, unsigned alloc_flags);
 /* The bare change of a clean record; the reference last: whoever gets one finds a block in use. */
-QR_INLINE void qr__index_open(struct qr_frames *frames, uint32_t i)
-{
-	struct qr_page_state *state = &frames->states[i];
-
-	if (qr__unlikely(qr__state_noted(state)))
-		qr__page_private_set(frames, &frames->pages[i], 0);
-	qr__state_open(state);
-}
-
 QR_INLINE void qr__page_open(struct qr_frames *frames, struct qr_page *page)
 {
-	qr__index_open(frames, qr__page_index(frames, page));
+	struct qr_page_state *state = qr__page_state(frames, page);
+
+	qr__page_settle(frames, page);
+	if (qr__unlikely(qr__state_noted(state)))
+		qr__page_private_set(frames, page, 0);
+	qr__state_open(state);
 }
 
 /* Make it ready to be free: false: bad, it was leaked. */

@@ -17,15 +17,14 @@
 static void part_init(struct qr_frames *frames, struct qr_page *part, const struct qr_page *head,
 		      unsigned order, int32_t refcount)
 {
-	struct qr_page_state *state = qr__page_state(frames, part);
 	unsigned zone_id = qr__state_zone_id(qr__page_state(frames, head));
 
 	qr__page_mapcount_set(frames, part, 0);
 	qr__page_private_set(frames, part, 0);
 	qr__page_flags_set(frames, part, qr__page_flags(head) & SPLIT_KEEPS);
 	qr__page_review(frames, part);
-	qr__state_head_set(state, zone_id, QR_PT_INUSE, order);
-	qr__state_refs_set(state, refcount);
+	qr__page_head_set(frames, part, zone_id, QR_PT_INUSE, order);
+	qr__state_refs_set(qr__page_state(frames, part), refcount);
 }
 
 /* Single pages of the first nr frames of a block that the caller owns alone. */

@@ -138,13 +138,13 @@ static bool reaching_head(const struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn
 {
 	for (unsigned order = QR_PAGEBLOCK_ORDER + 1; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t pfn = qr__align_down(start_pfn, qr__order_pages(order));
-		const struct qr_page_state *state;
+		uint64_t word;
 
 		if (!qr__zone_spans(zone, pfn))
 			break;
-		state = qr__pfn_state(zone->frames, pfn);
-		if (pfn != start_pfn && qr__state_type(state) == QR_PT_INUSE &&
-		    qr__state_order(state) >= order) {
+		word = qr__pfn_word(zone->frames, pfn);
+		if (pfn != start_pfn && qr__word_type(word) == QR_PT_INUSE &&
+		    qr__word_order(word) >= order) {
 			*head_pfn = pfn;
 			return true;
 		}
@@ -154,21 +154,21 @@ static bool reaching_head(const struct qr_zone *zone, qr_pfn_t start_pfn, qr_pfn
 
 static bool page_is_movable(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	const struct qr_page_state *state = qr__pfn_state(frames, pfn);
+	uint64_t word = qr__pfn_word(frames, pfn);
 
-	return qr__state_type(state) == QR_PT_INUSE && qr__state_noted(state) &&
+	return qr__word_type(word) == QR_PT_INUSE && qr__word_noted(word) &&
 	       qr__page_test(qr__pfn_page(frames, pfn), QR_PG_LRU | QR_PG_MOVABLE_OPS);
 }
 
 /* How many frames from a head on its record speaks for, as far as that is certain. */
-static uint64_t head_pages(const struct qr_page_state *state)
+static uint64_t head_pages(uint64_t word)
 {
-	switch (qr__state_type(state)) {
+	switch (qr__word_type(word)) {
 	case QR_PT_BUDDY:
 	case QR_PT_GUARD:
 	case QR_PT_PCP:
 	case QR_PT_INUSE:
-		return qr__order_pages(qr__state_order(state));
+		return qr__order_pages(qr__word_order(word));
 	default:
 		return 1;
 	}
@@ -188,7 +188,7 @@ static void pageblock_count(const struct qr_zone *zone, qr_pfn_t start_pfn, uint
 	if (reaching_head(zone, start_pfn, &head_pfn))
 		pfn = head_pfn;
 	while (pfn < end_pfn) {
-		qr_pfn_t next_pfn = pfn + head_pages(qr__pfn_state(zone->frames, pfn));
+		qr_pfn_t next_pfn = pfn + head_pages(qr__pfn_word(zone->frames, pfn));
 		uint64_t inside = qr__min(next_pfn, end_pfn) - qr__max(pfn, start_pfn);
 
 		if (page_is_movable(zone->frames, pfn))

@@ -83,7 +83,7 @@ _Static_assert(QR_MAGAZINE_EMPTY == QR_LIST_NONE, "the same number says that the
 QR_INLINE bool qr__fast_is_anothers(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint32_t i,
 				    unsigned order) QR_REQUIRES(pcp->lock)
 {
-	if (qr__likely(qr__word_is_cached(qr__state_word(&zone->frames->states[i]), order)))
+	if (qr__likely(qr__word_is_cached(qr__frame_word(zone->frames, i), order)))
 		return false;
 	qr__freed_twice_report(zone, zone->frames->base_pfn + i, order);
 	qr__magazine_leaked(&pcp->mag, order);
@@ -114,14 +114,15 @@ QR_INLINE uint32_t qr__fast_take(struct qr_base *base, struct qr_zone *zone,
 }
 
 /* The block is the caller's now; where marks are kept, it gets one (0: not this one). */
-QR_INLINE void qr__fast_open(struct qr_frames *frames, uint32_t i, uint8_t mark)
+QR_INLINE void qr__fast_open(struct qr_frames *frames, uint32_t i, unsigned order, uint8_t mark)
 {
 	struct qr_page_state *state = &frames->states[i];
 
+	qr__frame_settle(frames, i);
 	if (qr__unlikely(qr__state_noted(state)))
 		qr__page_private_set(frames, &frames->pages[i], 0);
-	else if (frames->marks)
-		qr__mark_set(frames, i, mark);
+	else if (qr__has_marks(frames))
+		qr__mark_set(qr__mark_of(frames, i, order), mark);
 	qr__state_open(state);
 }
 
@@ -147,7 +148,7 @@ QR_INLINE struct qr_page *qr__fast_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 	i = qr__fast_take(&frames->base, zone, type, order);
 	if (qr__unlikely(i == QR_LIST_NONE))
 		return NULL;
-	qr__fast_open(frames, i, qr__route_of(zone, type, order));
+	qr__fast_open(frames, i, order, qr__route_of(zone, type, order));
 	return &frames->pages[i];
 }
 
@@ -243,7 +244,7 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, u
 		return false;
 	if (order && qr__unlikely(!qr__pcp_order_allowed(alloc, order)))
 		return false;
-	word = qr__state_word(&frames->states[i]);
+	word = qr__frame_word(frames, i);
 	if (qr__unlikely(!qr__fast_free_usual(alloc, word, order)))
 		return false;
 	zone = qr__zone_by_id(frames, word & QR_STATE_ZONE_MASK);
@@ -251,7 +252,7 @@ QR_INLINE bool qr__fast_free(struct qr_allocator *alloc, struct qr_page *page, u
 			 !qr__pcp_enter_base(&frames->base, zone, &pcp)))
 		return false;
 	cached = qr__state_cached(word & QR_STATE_ZONE_MASK, order);
-	qr__mark_clear(frames, page);
+	qr__frame_settle(frames, i);
 	if (pcp->magazines)
 		done = qr__fast_magazine_give(alloc, zone, pcp, (uint32_t)i, word, cached, order);
 	else

@@ -55,7 +55,8 @@ void qr___free_one_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 static void part_free_locked(struct qr_zone *zone, qr_pfn_t pfn, unsigned order, qr_fpi_t fpi)
 	QR_REQUIRES(zone->lock)
 {
-	qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
+	qr__page_head_set(zone->frames, qr__pfn_page(zone->frames, pfn), zone->id, QR_PT_PCP,
+			  order);
 	qr___free_one_page(zone, pfn, order, qr__pageblock_type(zone->frames, pfn), fpi);
 }
 
@@ -92,9 +93,9 @@ static QR_NOINLINE void zone_free(struct qr_allocator *alloc, struct qr_page *pa
 }
 
 /* Does the free of this page come to more than a change of its record? */
-QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, const struct qr_page_state *state)
+QR_INLINE bool free_is_unusual(const struct qr_allocator *alloc, uint64_t word)
 {
-	return qr__state_noted(state) || alloc->extras ||
+	return qr__word_noted(word) || alloc->extras ||
 	       qr__trace_on(&alloc->frames.base, QR_TP_MM_PAGE_FREE);
 }
 
@@ -111,11 +112,10 @@ static void cached_free(struct qr_allocator *alloc, struct qr_page *page, unsign
 static QR_NOINLINE void unref_page_free(struct qr_allocator *alloc, struct qr_page *page,
 					unsigned order)
 {
-	struct qr_page_state *state = qr__page_state(&alloc->frames, page);
-
-	if (free_is_unusual(alloc, state) && !qr_free_pages_prepare(alloc, page, order))
+	if (free_is_unusual(alloc, qr__page_word(&alloc->frames, page)) &&
+	    !qr_free_pages_prepare(alloc, page, order))
 		return;
-	qr__state_block_set(state, QR_PT_PCP, order);
+	qr__page_block_set(&alloc->frames, page, QR_PT_PCP, order);
 	cached_free(alloc, page, order);
 }
 
@@ -129,7 +129,7 @@ void qr___free_pages_ok(struct qr_allocator *alloc, struct qr_page *page, unsign
 {
 	if (!qr_free_pages_prepare(alloc, page, order))
 		return;
-	qr__state_block_set(qr__page_state(&alloc->frames, page), QR_PT_PCP, order);
+	qr__page_block_set(&alloc->frames, page, QR_PT_PCP, order);
 	zone_free(alloc, page, order, fpi);
 }
 
@@ -160,9 +160,9 @@ static bool lies_free(const struct qr_allocator *alloc, const struct qr_page *pa
 /* Why this record does not speak for a block in use; NULL: it does. */
 static const char *fault_of(const struct qr_allocator *alloc, const struct qr_page *page)
 {
-	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
+	uint64_t word = qr__page_word(&alloc->frames, page);
 
-	switch (qr__state_type(state)) {
+	switch (qr__word_type(word)) {
 	case QR_PT_NONE:
 		return lies_free(alloc, page) ? "it is free already"
 					      : "it is not the first page of a block in use";
@@ -179,7 +179,7 @@ static const char *fault_of(const struct qr_allocator *alloc, const struct qr_pa
 	case QR_PT_UNACCEPTED:
 		return "it is offline";
 	default:
-		return qr__state_refcount(state) > 0 ? NULL : "nobody has a reference to it";
+		return qr__word_refcount(word) > 0 ? NULL : "nobody has a reference to it";
 	}
 }
 
@@ -248,7 +248,7 @@ static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigne
 		struct qr_page *part = head + qr__order_pages(order);
 
 		qr__page_flags_set(frames, part, charged);
-		qr__state_head_set(qr__page_state(frames, part), zone_id, QR_PT_PCP, order);
+		qr__page_head_set(frames, part, zone_id, QR_PT_PCP, order);
 		qr__free_unref_page(alloc, part, order);
 	}
 }
@@ -256,12 +256,12 @@ static void tails_free(struct qr_allocator *alloc, struct qr_page *head, unsigne
 /* Was ours the only reference, and is it gone now? */
 QR_INLINE bool only_reference_drop(struct qr_frames *frames, struct qr_page *page)
 {
-	struct qr_page_state *state = qr__page_state(frames, page);
-	uint64_t word = qr__state_word(state);
+	uint64_t word = qr__page_word(frames, page);
 
-	qr__mark_clear(frames, page);
+	/* in any case: if it is shared, its order changes, by which its mark would be found */
+	qr__page_settle(frames, page);
 	return qr__word_refcount(word) == 1 &&
-	       qr__state_exchange(state, &word, word - QR_STATE_REFS(1));
+	       qr__state_exchange(qr__page_state(frames, page), &word, word - QR_STATE_REFS(1));
 }
 
 /*
@@ -269,9 +269,10 @@ QR_INLINE bool only_reference_drop(struct qr_frames *frames, struct qr_page *pag
  * one of a plain block shall see that only the first page is left to him: that is written with it.
  * Where there is no reference to drop, the record is somebody else's, and nothing may be written.
  */
-static int32_t shared_reference_drop(struct qr_page_state *state, bool plain)
+static int32_t shared_reference_drop(struct qr_frames *frames, struct qr_page *page, bool plain)
 {
-	uint64_t word = qr__state_word(state);
+	struct qr_page_state *state = qr__page_state(frames, page);
+	uint64_t word = qr__page_word(frames, page);
 
 	while (qr__word_refcount(word) > 0) {
 		uint64_t less = word - QR_STATE_REFS(1);
@@ -289,7 +290,7 @@ static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *
 				    unsigned order)
 {
 	bool plain = order && !qr__page_test(page, QR_PG_COMPOUND);
-	int32_t before = shared_reference_drop(qr__page_state(&alloc->frames, page), plain);
+	int32_t before = shared_reference_drop(&alloc->frames, page, plain);
 
 	if (before == 1)
 		qr__free_unref_page(alloc, page, order);
@@ -303,12 +304,12 @@ static QR_NOINLINE void shared_free(struct qr_allocator *alloc, struct qr_page *
 QR_INLINE bool free_looks_legal(const struct qr_allocator *alloc, const struct qr_page *page,
 				unsigned order)
 {
-	const struct qr_page_state *state;
+	uint64_t word;
 
 	if (!qr__page_is_ours(&alloc->frames, page))
 		return false;
-	state = qr__page_state(&alloc->frames, page);
-	return qr__state_type(state) == QR_PT_INUSE && qr__state_order(state) == order;
+	word = qr__page_word(&alloc->frames, page);
+	return qr__word_type(word) == QR_PT_INUSE && qr__word_order(word) == order;
 }
 
 static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page *page,
@@ -325,13 +326,10 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 /* Somebody came between: was it the block that is marked still, or is it half way to the cache? */
 static QR_COLD void doubt_resolve(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
-	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
-
-	if (qr__state_type(state) != QR_PT_PCP) {
+	if (qr__page_type(&alloc->frames, page) != QR_PT_PCP) {
 		checked_free(alloc, page, order);
 		return;
 	}
-	qr__mark_clear(&alloc->frames, page);
 	cached_free(alloc, page, order);
 }
 
@@ -381,20 +379,19 @@ static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
 				   struct qr_page *page)
 {
 	struct qr_page *head = qr__page_validate(&alloc->frames, page);
-	const struct qr_page_state *state;
 	const char *why;
+	uint64_t word;
 
 	if (qr__unlikely(!head)) {
 		misuse_report(alloc, what, page, 0, NOT_OURS);
 		return NULL;
 	}
 	head = qr__compound_head(&alloc->frames, head);
-	state = qr__page_state(&alloc->frames, head);
-	if (qr__likely(type_in_use(qr__state_type(state)) && qr__state_refcount(state) > 0))
+	word = qr__page_word(&alloc->frames, head);
+	if (qr__likely(type_in_use(qr__word_type(word)) && qr__word_refcount(word) > 0))
 		return head;
 	why = fault_of(alloc, head);
-	misuse_report(alloc, what, head, qr__state_order(state),
-		      why ? why : "it changed meanwhile");
+	misuse_report(alloc, what, head, qr__word_order(word), why ? why : "it changed meanwhile");
 	return NULL;
 }
 
@@ -403,18 +400,17 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_page *head = head_in_use(alloc, "put", page);
-	struct qr_page_state *state;
 	int32_t before;
 
 	if (!head)
 		return false;
-	state = qr__page_state(&alloc->frames, head);
-	before =
-		only_reference_drop(&alloc->frames, head) ? 1 : shared_reference_drop(state, false);
+	before = only_reference_drop(&alloc->frames, head)
+			 ? 1
+			 : shared_reference_drop(&alloc->frames, head, false);
 	if (before == 1)
-		qr__free_unref_page(alloc, head, qr__state_order(state));
+		qr__free_unref_page(alloc, head, qr__page_order(&alloc->frames, head));
 	else if (qr__unlikely(before <= 0))
-		misuse_report(alloc, "put", head, qr__state_order(state),
+		misuse_report(alloc, "put", head, qr__page_order(&alloc->frames, head),
 			      "nobody has a reference to it");
 	return before == 1;
 }
@@ -438,13 +434,14 @@ void qr_get_page(struct quire *q, struct qr_page *page)
 
 	if (!head)
 		return;
-	qr__mark_clear(qr__frames(q), head);
+	qr__page_settle(qr__frames(q), head);
 	qr__state_refs_add(qr__page_state(qr__frames(q), head), 1);
 }
 
-static bool reference_take(struct qr_page_state *state)
+static bool reference_take(struct qr_frames *frames, struct qr_page *page)
 {
-	uint64_t word = qr__state_word(state);
+	struct qr_page_state *state = qr__page_state(frames, page);
+	uint64_t word = qr__page_word(frames, page);
 
 	while (qr__word_refcount(word) > 0)
 		if (qr__state_exchange(state, &word, word + QR_STATE_REFS(1)))
@@ -452,17 +449,33 @@ static bool reference_take(struct qr_page_state *state)
 	return false;
 }
 
+/*
+ * We looked at its mark while somebody had the page, and at its state when the next one was just
+ * about to get it: he will mark it as one to which there are no other references.  So let go; if he
+ * has let go meanwhile, too, it is for us to free it.
+ */
+static QR_COLD void reference_return(struct qr_allocator *alloc, struct qr_page *page)
+{
+	if (qr__state_refs_drop(qr__page_state(&alloc->frames, page), 1) == 1)
+		qr__free_unref_page(alloc, page, qr__page_order(&alloc->frames, page));
+}
+
 /* Announced, so that nobody drops an only reference without looking whether another was taken. */
 static bool get_page_announced(struct quire *q, struct qr_page *page)
 {
-	struct qr_frames *frames = qr__frames(q);
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_frames *frames = &alloc->frames;
 
 	for (;;) {
 		struct qr_page *head = qr__compound_head_racy(frames, page);
 
-		if (!reference_take(qr__page_state(frames, head)))
+		if (!reference_take(frames, head))
 			return false;
-		qr__mark_clear(frames, head);
+		if (qr__unlikely(qr__frame_is_opening(frames, qr__page_index(frames, head)))) {
+			reference_return(alloc, head);
+			return false;
+		}
+		qr__page_settle(frames, head);
 		if (qr__compound_head_racy(frames, page) == head)
 			return true;
 		/* The page changed hands between the look and the grasp: let go, look again. */

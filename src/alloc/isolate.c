@@ -57,7 +57,7 @@ uint64_t qr___isolate_free_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned ord
 			return 0;
 	}
 	zone->ops->take_block(zone, block, order, type);
-	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_ISOLATED);
+	qr__page_type_set(zone->frames, qr__pfn_page(zone->frames, pfn), QR_PT_ISOLATED);
 	if (order + 1 >= QR_PAGEBLOCK_ORDER)
 		pageblocks_make_movable(zone, pfn, order);
 	return qr__order_pages(order);
@@ -79,7 +79,7 @@ void qr___putback_isolated_page(struct qr_zone *zone, qr_pfn_t pfn, unsigned ord
 {
 	const qr_fpi_t fpi = QR_FPI_SKIP_REPORT_NOTIFY | QR_FPI_TO_TAIL;
 
-	qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_PCP);
+	qr__page_type_set(zone->frames, qr__pfn_page(zone->frames, pfn), QR_PT_PCP);
 	if (order > QR_PAGEBLOCK_ORDER && types_differ(zone, pfn, order, type))
 		qr_split_large_buddy(zone, pfn, order, fpi);
 	else

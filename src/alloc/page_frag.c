@@ -48,7 +48,7 @@ static bool cache_refill(struct quire *q, struct qr_page_frag_cache *cache, qr_g
 	if (!page)
 		return false;
 	state = qr__page_state(qr__frames(q), page);
-	qr__mark_clear(qr__frames(q), page);
+	qr__page_settle(qr__frames(q), page);
 	qr__state_refs_add(state, FRAG_BIAS - 1);
 	cache->size = (unsigned)(QR_PAGE_SIZE << qr__state_order(state));
 	cache->pfmemalloc = qr__page_test(page, QR_PG_PFMEMALLOC);

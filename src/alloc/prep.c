@@ -81,7 +81,7 @@ static QR_COLD void bad_page_report(struct qr_allocator *alloc, const struct qr_
 				    const char *reason)
 {
 	struct qr_base *base = qr__alloc_base(alloc);
-	const struct qr_page_state *state = qr__page_state(&alloc->frames, page);
+	uint64_t word = qr__page_word(&alloc->frames, page);
 	const struct qr_task *task = qr__current_task(base);
 
 	if (!qr__bad_page_ratelimit(alloc))
@@ -90,16 +90,16 @@ static QR_COLD void bad_page_report(struct qr_allocator *alloc, const struct qr_
 		task ? task->id : 0, (unsigned long long)qr__page_pfn(&alloc->frames, page));
 	qr__log(base, QR_LOG_ERR,
 		"page: refcount:%d mapcount:%d mapping:%#x index:%#x flags:%#x type:%u order:%u",
-		qr__state_refcount(state), qr__page_mapcount(page), qr__page_mapping(page),
-		qr__page_place(page), qr__page_flags(page), (unsigned)qr__state_type(state),
-		qr__state_order(state));
+		qr__word_refcount(word), qr__page_mapcount(page), qr__page_mapping(page),
+		qr__page_place(page), qr__page_flags(page), (unsigned)qr__word_type(word),
+		qr__word_order(word));
 	qr__log(base, QR_LOG_ERR, "page dumped because: %s", reason);
 }
 
 /* Out of circulation, as a block. */
 static void block_leak(struct qr_allocator *alloc, struct qr_page *head, unsigned order)
 {
-	qr__state_block_set(qr__page_state(&alloc->frames, head), QR_PT_LEAKED, order);
+	qr__page_block_set(&alloc->frames, head, QR_PT_LEAKED, order);
 }
 
 void qr__bad_page(struct qr_allocator *alloc, struct qr_page *page, const char *reason)
@@ -292,12 +292,11 @@ static void block_open(struct qr_allocator *alloc, struct qr_page *page, unsigne
 void qr__prep_compound_page(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
 	uint32_t head = qr__page_index(&alloc->frames, page);
-	struct qr_page_state *state = &alloc->frames.states[head];
-	unsigned zone_id = qr__state_zone_id(state);
+	unsigned zone_id = qr__state_zone_id(qr__page_state(&alloc->frames, page));
 
 	for (uint64_t i = 1; i < qr__order_pages(order); i++) {
 		qr__link_next_set(&page[i].link, head);
-		qr__state_head_set(&state[i], zone_id, QR_PT_TAIL, 0);
+		qr__page_head_set(&alloc->frames, &page[i], zone_id, QR_PT_TAIL, 0);
 	}
 	qr__page_set(&alloc->frames, page, QR_PG_COMPOUND);
 }
@@ -338,7 +337,7 @@ static void uncharge(struct qr_allocator *alloc, struct qr_page *page, unsigned 
 /* A frame's flags that outlive its use. */
 static void flags_wash(struct qr_frames *frames, struct qr_page *page)
 {
-	if (!qr__state_noted(qr__page_state(frames, page)))
+	if (!qr__word_noted(qr__page_word(frames, page)))
 		return;
 	qr__page_flags_set(frames, page, qr__page_flags(page) & QR_PG_HWPOISON);
 	qr__page_review(frames, page);

@@ -193,14 +193,14 @@ static bool frame_has_head(const struct qr_frames *frames, qr_pfn_t pfn)
 {
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t head_pfn = qr__align_down(pfn, qr__order_pages(order));
-		const struct qr_page_state *head;
+		uint64_t head;
 
 		if (!qr__pfn_in_span(frames, head_pfn))
 			return false;
-		head = qr__pfn_state(frames, head_pfn);
-		if (qr__state_type(head) == QR_PT_NONE)
+		head = qr__pfn_word(frames, head_pfn);
+		if (qr__word_type(head) == QR_PT_NONE)
 			continue;
-		if (qr__state_type(head) == QR_PT_TAIL || qr__state_order(head) >= order)
+		if (qr__word_type(head) == QR_PT_TAIL || qr__word_order(head) >= order)
 			return true;
 	}
 	return false;

@@ -268,13 +268,13 @@ static struct qr_page *captured_page(struct request *req, struct qr_page *captur
 	struct qr_allocator *alloc = req->alloc;
 	struct qr_page *page = captured ? qr__page_validate(&alloc->frames, captured) : NULL;
 
-	const struct qr_page_state *state;
+	uint64_t word;
 
 	if (!page)
 		return NULL;
-	state = qr__page_state(&alloc->frames, page);
-	if (qr__state_type(state) != QR_PT_PCP || qr__state_order(state) != req->order) {
-		qr___free_pages(qr__allocator_quire(alloc), page, qr__state_order(state));
+	word = qr__page_word(&alloc->frames, page);
+	if (qr__word_type(word) != QR_PT_PCP || qr__word_order(word) != req->order) {
+		qr___free_pages(qr__allocator_quire(alloc), page, qr__word_order(word));
 		return NULL;
 	}
 	qr_prep_new_page(alloc, page, req->order, req->gfp, req->alloc_flags);

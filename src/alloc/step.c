@@ -18,7 +18,8 @@ static bool can_step(const struct qr_config *config)
 
 void qr__step_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null, char *memory)
 {
-	size_t nr_frames = (size_t)(layout->end_pfn - layout->base_pfn), routes, ways, marks;
+	uint64_t nr_frames = layout->end_pfn - layout->base_pfn;
+	size_t routes, ways, marks[QR_MARK_ORDERS];
 
 	if (!can_step(layout->config))
 		return;
@@ -26,12 +27,16 @@ void qr__step_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null
 				 _Alignof(struct qr_step_route));
 	ways = qr__layout_room(layout, layout->nr_nodes * QR_NR_WAYS * sizeof(*alloc_or_null->ways),
 			       _Alignof(struct qr_step_route));
-	marks = qr__layout_room(layout, nr_frames, QR_METADATA_ALIGN);
+	for (unsigned order = 0; order < QR_MARK_ORDERS; order++)
+		marks[order] =
+			qr__layout_room(layout, (size_t)(nr_frames >> order), QR_METADATA_ALIGN);
 	if (!memory)
 		return;
 	alloc_or_null->routes = (struct qr_step_route *)(void *)(memory + routes);
 	alloc_or_null->ways = (void *)(memory + ways);
-	alloc_or_null->frames.marks = (_Atomic uint8_t *)(void *)(memory + marks);
+	for (unsigned order = 0; order < QR_MARK_ORDERS; order++)
+		alloc_or_null->frames.marks[order] =
+			(_Atomic uint8_t *)(void *)(memory + marks[order]);
 }
 
 /* Routes ----------------------------------------------------------------------------------- */
@@ -46,7 +51,6 @@ static void route_init(struct qr_step_route *route, struct qr_zone *zone, unsign
 {
 	route->zone = zone;
 	route->caches = zone->pcp;
-	route->cached = qr__state_cached(zone->id, order);
 	route->open =
 		zone->id | QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1);
 	route->ring = PLACE(get, type) + order * (uint32_t)sizeof(struct qr_magazine_ring);
@@ -66,7 +70,7 @@ static unsigned zone_routes_init(struct qr_step_route *routes, struct qr_zone *z
 {
 	const unsigned nr_of_zone = QR_MIGRATE_PCPTYPES * QR_MAGAZINE_ORDERS;
 
-	if (!zone->pcp || nr + nr_of_zone > QR_NR_ROUTES)
+	if (!zone->pcp || nr + nr_of_zone > QR_MARK_CACHED)
 		return nr;
 	zone->route = (uint8_t)nr;
 	for (unsigned n = 0; n < nr_of_zone; n++, nr++) {
@@ -167,11 +171,11 @@ QR_COLD struct qr_page *qr__step_open_other(struct qr_allocator *alloc,
 {
 	struct qr_frames *frames = &alloc->frames;
 
-	if (!qr__word_is_cached(qr__state_word(&frames->states[i]), route->order)) {
+	if (!qr__word_is_cached(qr__frame_word(frames, i), route->order)) {
 		anothers_report(route->zone, i, route->order);
 		return NULL;
 	}
-	qr__fast_open(frames, i, route->mark);
+	qr__fast_open(frames, i, route->order, route->mark);
 	return &frames->pages[i];
 }
 
@@ -197,7 +201,7 @@ struct qr_page *qr__step_hook_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, un
 	if (!route || !qr__step_take(route, cpu, &i, &commit) ||
 	    hook_commit(base, &commit) != QR_LOCAL_DONE)
 		return NULL;
-	return qr__step_open(alloc, route, i);
+	return qr__step_open(alloc, route, i, order);
 }
 
 enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_page *page,
@@ -217,6 +221,6 @@ enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_pa
 	cpu = qr__cpu_racy(&alloc->frames.base);
 	if (!qr__step_place(route, qr__step_cache(route, cpu), i, &place))
 		return QR_LOCAL_NOT;
-	commit = qr__step_drop(alloc, route, cpu, i, &place);
+	commit = qr__step_drop(alloc, route, cpu, i, order, &place);
 	return hook_commit(&alloc->frames.base, &commit);
 }

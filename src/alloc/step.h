@@ -5,9 +5,9 @@
  * Theory of operation
  * -------------------
  * What fast.h does with the cache locked is done here without its lock, where the platform can make
- * a few loads and stores one step on a CPU (base/local_commit.h), and without reading the page's
- * state where its mark says what it is (frames.h).  Every reason to turn back leaves all as it was:
- * an empty magazine and a full one are for who has the lock.
+ * a few loads and stores one step on a CPU (base/local_commit.h), and by the block's mark alone, as
+ * far as its state goes, until it is in use again (frames.h).  Every reason to turn back leaves all
+ * as it was: an empty magazine and a full one are for who has the lock.
  *
  * What a step has to know of its block (the zone's caches, where in them the magazines are, what
  * the state says before and after) is the same for all blocks of one zone, type and order.  It is
@@ -29,7 +29,7 @@
  *
  * In doubt
  * --------
- * A free that somebody interrupts between its stores is in doubt.  If the state has become what the
+ * A free that somebody interrupts between its stores is in doubt.  If the mark has become what the
  * free writes, the block is ours still and in no magazine: it is put there with the lock held.
  */
 #ifndef QR_ALLOC_STEP_H
@@ -48,8 +48,7 @@
 struct qr_step_route {
 	_Alignas(64) struct qr_zone *zone;
 	struct qr_per_cpu_pages *caches; /* CPU 0's */
-	uint64_t cached; /* what the state says of a block in a cache */
-	uint64_t open; /* and of one in use, if it is plain */
+	uint64_t open; /* what the state says of a block in use, if it is plain */
 	uint32_t ring, ring_frames, put, put_frames; /* from a cache's start on */
 	uint32_t apart; /* numbers that differ in these bits do not lie in one pageblock */
 	uint8_t ring_mask; /* places of the ring, less 1 */
@@ -115,21 +114,24 @@ QR_INLINE const struct qr_step_route *qr__step_route(const struct qr_allocator *
 	return route + order;
 }
 
-/* step.c: the state is not what it usually is; NULL: it is nothing for the caller. */
+/* step.c: the mark is not what it usually is; NULL: it is nothing for the caller. */
 struct qr_page *qr__step_open_other(struct qr_allocator *alloc, const struct qr_step_route *route,
 				    uint32_t i);
 
 /* What came off a magazine is the caller's. */
 QR_INLINE struct qr_page *qr__step_open(struct qr_allocator *alloc,
-					const struct qr_step_route *route, uint32_t i)
+					const struct qr_step_route *route, uint32_t i,
+					unsigned order)
 {
 	struct qr_frames *frames = &alloc->frames;
 	struct qr_page_state *state = &frames->states[i];
+	_Atomic uint8_t *mark = qr__mark_of(frames, i, order);
 
-	if (qr__unlikely(qr__state_word(state) != route->cached))
+	if (qr__unlikely(qr__mark(mark) != QR_MARK_CACHED))
 		return qr__step_open_other(alloc, route, i);
-	qr__mark_set(frames, i, route->mark);
 	atomic_store_explicit(&state->word, route->open, memory_order_release);
+	qr__sched_point(&frames->base, "opening");
+	qr__mark_set(mark, route->mark);
 	return &frames->pages[i];
 }
 
@@ -171,7 +173,7 @@ QR_INLINE struct qr_page *qr__step_alloc(struct qr_allocator *alloc, qr_gfp_t gf
 	if (qr__unlikely(!route || !qr__step_take(route, cpu, &i, &commit) ||
 			 !qr_local_inline_count(steps, commit)))
 		return NULL;
-	return qr__step_open(alloc, route, i);
+	return qr__step_open(alloc, route, i, order);
 }
 
 /* In --------------------------------------------------------------------------------------- */
@@ -217,10 +219,11 @@ QR_INLINE bool qr__step_place(const struct qr_step_route *route, char *cache, ui
 	       qr__likely(qr__step_place_put(route, cache, place));
 }
 
-/* Drop the last reference to block i, and put it there. */
+/* Drop the last reference to block i of this order, and put it there. */
 QR_INLINE struct qr_local_commit qr__step_drop(struct qr_allocator *alloc,
 					       const struct qr_step_route *route, uint32_t cpu,
-					       uint64_t i, const struct qr_step_place *place)
+					       uint64_t i, unsigned order,
+					       const struct qr_step_place *place)
 {
 	return (struct qr_local_commit){
 		.cpu = cpu,
@@ -228,16 +231,17 @@ QR_INLINE struct qr_local_commit qr__step_drop(struct qr_allocator *alloc,
 		.count = (uint64_t *)(void *)place->count,
 		.seen = place->seen,
 		.gate = (const uint32_t *)(const void *)&alloc->speculation_mode,
-		.mark = (uint8_t *)(void *)&alloc->frames.marks[i],
-		.state = (uint64_t *)(void *)&alloc->frames.states[i].word,
-		.value = route->cached,
+		.mark = (uint8_t *)(void *)qr__mark_of(&alloc->frames, i, order),
+		.mark_is = route->mark,
+		.mark_becomes = QR_MARK_CACHED,
 		.slot = place->slot,
 		.number = (uint32_t)i,
 	};
 }
 
 QR_INLINE enum qr_local_result qr__step_push(struct qr_allocator *alloc, uintptr_t steps,
-					     const struct qr_step_route *route, uint64_t i)
+					     const struct qr_step_route *route, uint64_t i,
+					     unsigned order)
 {
 	uint32_t cpu = qr_local_inline_cpu(steps);
 	char *cache = qr__step_cache(route, cpu);
@@ -247,7 +251,7 @@ QR_INLINE enum qr_local_result qr__step_push(struct qr_allocator *alloc, uintptr
 		return QR_LOCAL_NOT;
 	if (qr__unlikely(!qr__step_place(route, cache, i, &place)))
 		return QR_LOCAL_NOT;
-	return qr_local_inline_commit(steps, qr__step_drop(alloc, route, cpu, i, &place));
+	return qr_local_inline_commit(steps, qr__step_drop(alloc, route, cpu, i, order, &place));
 }
 
 /* The route of a marked block, for a free of it; NULL: it needs a closer look. */
@@ -256,9 +260,11 @@ QR_INLINE const struct qr_step_route *qr__step_route_back(const struct qr_alloca
 {
 	const struct qr_step_route *route;
 
-	if (qr__unlikely(i >= alloc->frames.nr_frames || order >= QR_MAGAZINE_ORDERS))
+	/* a page within a block would find the block's mark */
+	if (qr__unlikely(i >= alloc->frames.nr_frames || order >= QR_MAGAZINE_ORDERS ||
+			 i & (qr__order_pages(order) - 1)))
 		return NULL;
-	route = &alloc->routes[qr__mark(&alloc->frames, i)];
+	route = &alloc->routes[qr__mark(qr__mark_of(&alloc->frames, i, order))];
 	if (qr__unlikely(route->order != order || !qr__fast_zone_open(route->zone)))
 		return NULL;
 	return route;
@@ -274,7 +280,8 @@ QR_INLINE enum qr_local_result qr__step_free(struct qr_allocator *alloc, struct 
 	if (qr__unlikely(!qr__steps_are_inline(steps)))
 		return QR_LOCAL_NOT;
 	route = qr__step_route_back(alloc, i, order);
-	return qr__likely(route != NULL) ? qr__step_push(alloc, steps, route, i) : QR_LOCAL_NOT;
+	return qr__likely(route != NULL) ? qr__step_push(alloc, steps, route, i, order)
+					 : QR_LOCAL_NOT;
 }
 
 /* step.c: the same by the platform's hooks, if it has any. */

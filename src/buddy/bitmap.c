@@ -256,7 +256,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	QR_ASSERT_LOCKED(&zone->frames->base, &zone->lock);
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (end != QR_END_FRESH)
-		qr__state_type_set(qr__pfn_state(zone->frames, pfn), QR_PT_NONE);
+		qr__page_type_set(zone->frames, qr__pfn_page(zone->frames, pfn), QR_PT_NONE);
 	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
 	if (qr__unlikely(bitmap_has_reported(zone)))
 		qr__bitmap_reported_joined(zone, pfn, order);

@@ -32,7 +32,7 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 
 	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at++) {
 		qr_pfn_t pfn = bitmap_pfn(c->buddy, i) + at;
-		const struct qr_page_state *state;
+		uint64_t word;
 
 		if (!whole && !line_test(&c->buddy->lines[i], at))
 			continue;
@@ -45,11 +45,11 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 			qr__why(c->why, "B7: frame %#llx is free but outside its zone", ull(pfn));
 			return 7;
 		}
-		state = qr__pfn_state(frames, pfn);
-		if (qr__state_type(state) == QR_PT_INUSE || qr__state_refcount(state)) {
+		word = qr__pfn_word(frames, pfn);
+		if (qr__word_type(word) == QR_PT_INUSE || qr__word_refcount(word)) {
 			qr__why(c->why,
 				"B7: frame %#llx is free but in use (type %u, %d references)",
-				ull(pfn), qr__state_type(state), qr__state_refcount(state));
+				ull(pfn), qr__word_type(word), qr__word_refcount(word));
 			return 7;
 		}
 	}

@@ -551,13 +551,49 @@ struct batch {
 	unsigned nr;
 };
 
+/* By its state, then.  False: it does not say so. */
+static QR_NOINLINE bool state_claim(const struct draining *draining, uint32_t frame)
+{
+	struct qr_frames *frames = draining->zone->frames;
+
+	if (qr__unlikely(!qr__word_is_cached(qr__frame_word(frames, frame), draining->order))) {
+		qr__freed_twice_report(draining->zone, frames->base_pfn + frame, draining->order);
+		return false;
+	}
+	qr__page_type_set(frames, &frames->pages[frame], QR_PT_NONE);
+	return true;
+}
+
+QR_INLINE bool frame_claim(const struct draining *draining, uint32_t frame)
+{
+	const struct qr_frames *frames = draining->zone->frames;
+	_Atomic uint8_t *mark;
+
+	if (qr__unlikely(!qr__has_marks(frames)))
+		return state_claim(draining, frame);
+	mark = qr__mark_of(frames, frame, draining->order);
+	if (qr__unlikely(qr__mark(mark) != QR_MARK_CACHED))
+		return state_claim(draining, frame);
+	qr__mark_set(mark, QR_MARK_SILENT);
+	return true;
+}
+
+QR_INLINE void frame_fetch(const struct draining *draining, uint32_t frame)
+{
+	const struct qr_frames *frames = draining->zone->frames;
+
+	if (qr__has_marks(frames))
+		__builtin_prefetch(qr__mark_of(frames, frame, draining->order), 1);
+	else
+		__builtin_prefetch(&frames->states[frame], 1);
+}
+
 /*
  * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
  * freed it in the same moment, and it is somebody's again or has been here already.
  */
 static void batch_claim(const struct draining *draining, struct batch *batch)
 {
-	struct qr_page_state *states = draining->zone->frames->states;
 	uint32_t *frames = batch->frames;
 	unsigned nr = batch->nr;
 
@@ -566,15 +602,9 @@ static void batch_claim(const struct draining *draining, struct batch *batch)
 		uint32_t frame = frames[n];
 
 		if (n + AHEAD < nr)
-			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
-		if (qr__unlikely(
-			    !qr__word_is_cached(qr__state_word(&states[frame]), draining->order))) {
-			qr__freed_twice_report(draining->zone,
-					       draining->zone->frames->base_pfn + frame,
-					       draining->order);
+			frame_fetch(draining, frames[n + AHEAD]);
+		if (!frame_claim(draining, frame))
 			continue;
-		}
-		qr__state_type_set(&states[frame], QR_PT_NONE);
 		frames[batch->nr++] = frame;
 		batch->low = frame < batch->low ? frame : batch->low;
 		batch->high = frame > batch->high ? frame : batch->high;

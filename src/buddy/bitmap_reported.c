@@ -15,7 +15,7 @@
 
 static void head_clear(struct qr_zone *zone, qr_pfn_t pfn)
 {
-	if (qr__state_noted(qr__pfn_state(zone->frames, pfn)))
+	if (qr__word_noted(qr__pfn_word(zone->frames, pfn)))
 		qr__page_reported_clear(zone->frames, qr__pfn_page(zone->frames, pfn));
 }
 

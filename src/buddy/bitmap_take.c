@@ -11,11 +11,11 @@
 
 void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page_state *state = qr__pfn_state(zone->frames, pfn);
+	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
 
-	qr__state_head_set(state, zone->id, QR_PT_PCP, order);
-	if (qr__unlikely(qr__state_noted(state)))
-		qr__page_reported_clear(zone->frames, qr__pfn_page(zone->frames, pfn));
+	qr__page_head_set(zone->frames, page, zone->id, QR_PT_PCP, order);
+	if (qr__unlikely(qr__state_noted(qr__pfn_state(zone->frames, pfn))))
+		qr__page_reported_clear(zone->frames, page);
 }
 
 /*
@@ -65,7 +65,7 @@ QR_INLINE void blocks_emit(struct bitmap_taking *taking, uint32_t frame, unsigne
  * Records of all that was taken, in one loop that has nothing else to do: each is in a cache line
  * of its own, and so several are fetched at a time.
  */
-void qr__bitmap_hand_out_all(const struct bitmap_taking *taking)
+static void states_hand_out(const struct bitmap_taking *taking)
 {
 	struct qr_zone *zone = taking->zone;
 	struct qr_page_state *states = zone->frames->states;
@@ -83,6 +83,47 @@ void qr__bitmap_hand_out_all(const struct bitmap_taking *taking)
 		if (qr__state_noted(&states[*frames]))
 			qr__page_reported_clear(zone->frames, &zone->frames->pages[*frames]);
 	}
+}
+
+/* By its state, and then by its mark; not by that if there is something to note. */
+static void head_hand_out(struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	struct qr_frames *frames = zone->frames;
+
+	qr__bitmap_hand_out(zone, frames->base_pfn + frame, order);
+	if (!qr__state_noted(&frames->states[frame]))
+		qr__mark_set(qr__mark_of(frames, frame, order), QR_MARK_CACHED);
+}
+
+/* The same where marks say it: what came back by its mark needs no more than another one. */
+static void marks_hand_out(const struct bitmap_taking *taking)
+{
+	struct qr_zone *zone = taking->zone;
+	const uint32_t *frames = taking->frames, *end = frames + taking->taken;
+
+	for (; frames < end; frames++) {
+		_Atomic uint8_t *mark = qr__mark_of(zone->frames, *frames, taking->order);
+
+		__builtin_prefetch(&zone->frames->states[*frames], 1);
+		if (qr__likely(qr__mark(mark) == QR_MARK_SILENT))
+			qr__mark_set(mark, QR_MARK_CACHED);
+		else
+			head_hand_out(zone, *frames, taking->order);
+	}
+}
+
+void qr__bitmap_hand_out_all(const struct bitmap_taking *taking)
+{
+	struct qr_zone *zone = taking->zone;
+
+	if (!zone->route)
+		states_hand_out(taking);
+	else if (taking->order < QR_MARK_ORDERS)
+		marks_hand_out(taking);
+	else
+		for (unsigned n = 0; n < taking->taken; n++)
+			qr__bitmap_hand_out(zone, zone->frames->base_pfn + taking->frames[n],
+					    taking->order);
 }
 
 /* Parts ------------------------------------------------------------------------------------ */

@@ -41,12 +41,15 @@ struct qr_extent {
 	enum qr_range_kind kind;
 };
 
+#define QR_MARK_ORDERS (QR_PAGEBLOCK_ORDER + 1) /* of blocks that caches hold */
+
 struct qr_frames {
 	struct qr_base base;
 
 	struct qr_page *pages; /* c: record of base_pfn + i at [i] */
 	struct qr_page_state *states; /* c: its hot part at [i] */
-	_Atomic uint8_t *marks; /* o: what the state is known to say, see below; NULL: none kept */
+	/* o: what is known without states, by order, see below; NULL: none kept */
+	_Atomic uint8_t *marks[QR_MARK_ORDERS];
 	struct qr_pageblock *pageblocks; /* c */
 	_Atomic uint64_t *section_online; /* s: bitmap */
 	qr_pfn_t base_pfn, end_pfn; /* c: section-aligned span of the whole instance */
@@ -89,7 +92,7 @@ QR_INLINE qr_pfn_t qr__page_pfn(const struct qr_frames *frames, const struct qr_
 	return frames->base_pfn + (qr_pfn_t)(page - frames->pages);
 }
 
-/* The hot part of a record. */
+/* The hot part of a record: for changes, and for who knows that it is not out of date. */
 QR_INLINE struct qr_page_state *qr__page_state(const struct qr_frames *frames,
 					       const struct qr_page *page)
 {
@@ -170,31 +173,124 @@ struct qr_page *qr__page_validate(const struct qr_frames *frames, const struct q
 /*
  * Marks ------------------------------------------------------------------------------------
  *
- * A byte for each frame, for states are too many for a cache of the CPU, and pages are freed in any
- * order.  A mark that is not 0 says that the frame's state is plain (qr__word_is_plain()): the head
- * of a block in use, one reference, nothing noted; and it is a number that stands for the zone, the
- * order, and the type that was asked for (alloc/step.h).  So who frees the block need not read the
- * state, only write it.  A mark of 0 says nothing.
+ * A byte for each block that there may be, for states are too many for a cache of the CPU, and
+ * pages are freed in any order.  What a mark says of a block needs neither be read in its head's
+ * state nor be written there:
  *
- * It is set by who allocates the block, before anybody can find it in use, and cleared by whoever
- * changes the state.  That is its owner, or has a reference, or is a speculator, and while there
- * are any of these, no free relies on marks (alloc/speculation.c).
+ *	0		nothing: the state speaks for itself
+ *	n, a route	a block in use that is plain (qr__word_is_plain()): one reference, nothing
+ *			noted.  The number stands for the zone, the order, and the type that was
+ *			asked for (alloc/step.h).  The state says the same
+ *	CACHED		a block in a cache, clean.  Of the state only zone and order are true
+ *	SILENT		the record says nothing, as where the type is NONE: it lies in a free block,
+ *			or is a tail.  Of the state only the zone is true; the order is the mark's
+ *
+ * So from when a plain block is freed until it is in use again, all that changes about it is one
+ * byte.  Whoever wants to know what is known of a frame asks qr__frame_word(), or one of those that
+ * ask it, and not the state.  Whoever changes a state settles it first, which all doors do.
+ *
+ * Each order has a table, in which the marks of blocks that lie side by side do so, too: the larger
+ * blocks are, the fewer cache lines their marks are in.  A frame has a mark in one table at most,
+ * and if that is not a route, in that of the order that its state says (F12).  So whoever does not
+ * know the order finds the mark by the state.
+ *
+ * Marks are written by whoever owns the block: who has it in use, or holds the lock of the cache or
+ * the zone that it lies in.  By others there is one change, from a route to 0.
+ *
+ * A block becomes one in use by a store to its state, while it is CACHED still, and then one to its
+ * mark.  Who takes references to other people's pages can find it between the two, if he looked at
+ * the mark long before; so he looks once more (qr__frame_is_opening()).
  */
-QR_INLINE uint8_t qr__mark(const struct qr_frames *frames, uint64_t i)
+#define QR_MARK_SILENT UINT8_MAX
+#define QR_MARK_CACHED ((uint8_t)(UINT8_MAX - 1)) /* routes are less */
+
+QR_INLINE bool qr__has_marks(const struct qr_frames *frames)
 {
-	return atomic_load_explicit(&frames->marks[i], memory_order_relaxed);
+	return frames->marks[0] != NULL;
 }
 
-QR_INLINE void qr__mark_set(struct qr_frames *frames, uint64_t i, uint8_t mark)
+/* The mark of a block of this order, one of those that are cached. */
+QR_INLINE _Atomic uint8_t *qr__mark_of(const struct qr_frames *frames, uint64_t i, unsigned order)
 {
-	atomic_store_explicit(&frames->marks[i], mark, memory_order_relaxed);
+	return &frames->marks[order][i >> order];
 }
 
-/* The state of this frame changes, or has: it is not plain from now on. */
-QR_INLINE void qr__mark_clear(struct qr_frames *frames, const struct qr_page *page)
+QR_INLINE uint8_t qr__mark(const _Atomic uint8_t *mark)
 {
-	if (frames->marks)
-		qr__mark_set(frames, (uint64_t)(page - frames->pages), 0);
+	return atomic_load_explicit(mark, memory_order_acquire);
+}
+
+/* After what it stands for was written. */
+QR_INLINE void qr__mark_set(_Atomic uint8_t *mark, uint8_t value)
+{
+	atomic_store_explicit(mark, value, memory_order_release);
+}
+
+/* The mark of a frame whose state is this; NULL: it can have none. */
+QR_INLINE _Atomic uint8_t *qr__mark_by_word(const struct qr_frames *frames, uint64_t i,
+					    uint64_t word)
+{
+	unsigned order = qr__word_order(word);
+
+	return qr__has_marks(frames) && order < QR_MARK_ORDERS ? qr__mark_of(frames, i, order)
+							       : NULL;
+}
+
+/* What a mark makes of the word of a state. */
+QR_INLINE uint64_t qr__marked_word(uint8_t mark, uint64_t word)
+{
+	if (qr__likely(mark < QR_MARK_CACHED))
+		return word;
+	if (mark == QR_MARK_CACHED)
+		return qr__state_cached(word & QR_STATE_ZONE_MASK, qr__word_order(word));
+	return word & QR_STATE_ZONE_MASK;
+}
+
+/* What is known of a frame, as a state would say it. */
+QR_INLINE uint64_t qr__frame_word(const struct qr_frames *frames, uint64_t i)
+{
+	uint64_t word = qr__state_word(&frames->states[i]);
+	const _Atomic uint8_t *mark = qr__mark_by_word(frames, i, word);
+
+	return mark ? qr__marked_word(qr__mark(mark), word) : word;
+}
+
+/* The state speaks for itself from now on, and says what is known of the frame. */
+QR_INLINE void qr__frame_settle(struct qr_frames *frames, uint64_t i)
+{
+	uint64_t word = qr__state_word(&frames->states[i]);
+	_Atomic uint8_t *mark = qr__mark_by_word(frames, i, word);
+
+	if (!mark || !qr__mark(mark))
+		return;
+	if (qr__mark(mark) >= QR_MARK_CACHED)
+		atomic_store_explicit(&frames->states[i].word,
+				      qr__marked_word(qr__mark(mark), word), memory_order_relaxed);
+	qr__mark_set(mark, 0);
+}
+
+/* Has somebody allocated this frame, and does its mark not say so yet? */
+QR_INLINE bool qr__frame_is_opening(const struct qr_frames *frames, uint64_t i)
+{
+	const _Atomic uint8_t *mark =
+		qr__mark_by_word(frames, i, qr__state_word(&frames->states[i]));
+
+	return mark && qr__mark(mark) >= QR_MARK_CACHED;
+}
+
+QR_INLINE uint64_t qr__page_word(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return qr__frame_word(frames, (uint64_t)(page - frames->pages));
+}
+
+QR_INLINE uint64_t qr__pfn_word(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return qr__frame_word(frames, pfn - frames->base_pfn);
+}
+
+QR_INLINE void qr__page_settle(struct qr_frames *frames, const struct qr_page *page)
+{
+	qr__frame_settle(frames, (uint64_t)(page - frames->pages));
 }
 
 /* Two frees of this block have succeeded; the second goes no further. */
@@ -202,40 +298,56 @@ void qr__freed_twice_report(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 
 /* Records of pages ------------------------------------------------------------------------- */
 
-/* One field of a record's hot part; for several, get the state. */
+/* One field of a record's hot part; for several, get the word. */
 QR_INLINE enum qr_page_type qr__page_type(const struct qr_frames *frames,
 					  const struct qr_page *page)
 {
-	return qr__state_type(qr__page_state(frames, page));
+	return qr__word_type(qr__page_word(frames, page));
 }
 
 QR_INLINE void qr__page_type_set(struct qr_frames *frames, struct qr_page *page,
 				 enum qr_page_type type)
 {
-	qr__mark_clear(frames, page);
+	qr__page_settle(frames, page);
 	qr__state_type_set(qr__page_state(frames, page), type);
 }
 
 QR_INLINE unsigned qr__page_order(const struct qr_frames *frames, const struct qr_page *page)
 {
-	return qr__state_order(qr__page_state(frames, page));
+	return qr__word_order(qr__page_word(frames, page));
 }
 
 QR_INLINE void qr__page_order_set(struct qr_frames *frames, struct qr_page *page, unsigned order)
 {
-	qr__mark_clear(frames, page);
+	qr__page_settle(frames, page);
 	qr__state_order_set(qr__page_state(frames, page), order);
+}
+
+/* All but references and what is noted: the frame heads a block. */
+QR_INLINE void qr__page_head_set(struct qr_frames *frames, struct qr_page *page, unsigned zone_id,
+				 enum qr_page_type type, unsigned order)
+{
+	qr__page_settle(frames, page);
+	qr__state_head_set(qr__page_state(frames, page), zone_id, type, order);
+}
+
+/* The same for a frame that headed a block before: its zone stays. */
+QR_INLINE void qr__page_block_set(struct qr_frames *frames, struct qr_page *page,
+				  enum qr_page_type type, unsigned order)
+{
+	qr__page_settle(frames, page);
+	qr__state_block_set(qr__page_state(frames, page), type, order);
 }
 
 QR_INLINE int32_t qr__page_refcount(const struct qr_frames *frames, const struct qr_page *page)
 {
-	return qr__state_refcount(qr__page_state(frames, page));
+	return qr__word_refcount(qr__page_word(frames, page));
 }
 
 /* The cold part gets something to say. */
 QR_INLINE void qr__page_note(struct qr_frames *frames, struct qr_page *page)
 {
-	qr__mark_clear(frames, page);
+	qr__page_settle(frames, page);
 	qr__state_note(qr__page_state(frames, page));
 }
 

@@ -26,6 +26,9 @@
  * NOTED lies in the halfword of the zone, which is written once in a frame's life or together with
  * the whole word, and not with the type or the order: a change of these cannot lose it.
  *
+ * Where marks are kept (frames.h) they stand for the states of what is free or cached, which may be
+ * out of date.
+ *
  * The handle that users hold is the pointer to the cold part.
  *
  * Whose record speaks for a frame:
@@ -175,6 +178,37 @@ QR_INLINE uint64_t qr__state_word(const struct qr_page_state *state)
 	return atomic_load_explicit(&state->word, memory_order_relaxed);
 }
 
+/*
+ * The fields of a word that was read.  Where the word comes from qr__frame_word() (frames.h), they
+ * are what is known of the frame; a state by itself may be out of date.
+ */
+QR_INLINE enum qr_page_type qr__word_type(uint64_t word)
+{
+	return (enum qr_page_type)(word >> 16 & 0xff);
+}
+
+QR_INLINE unsigned qr__word_order(uint64_t word)
+{
+	return word >> 24 & 0xff;
+}
+
+QR_INLINE unsigned qr__word_zone_id(uint64_t word)
+{
+	return word & QR_STATE_ZONE_MASK;
+}
+
+QR_INLINE int32_t qr__word_refcount(uint64_t word)
+{
+	return (int32_t)(uint32_t)(word >> 32);
+}
+
+/* May the cold part have something to say? */
+QR_INLINE bool qr__word_noted(uint64_t word)
+{
+	return (word & QR_STATE_NOTED) != 0;
+}
+
+/* The fields of a state that is known to speak for its frame. */
 QR_INLINE enum qr_page_type qr__state_type(const struct qr_page_state *state)
 {
 	return (enum qr_page_type)atomic_load_explicit(&state->type, memory_order_relaxed);
@@ -206,7 +240,6 @@ QR_INLINE int32_t qr__state_refcount(const struct qr_page_state *state)
 	return atomic_load_explicit(&state->refcount, memory_order_relaxed);
 }
 
-/* May the cold part have something to say? */
 QR_INLINE bool qr__state_noted(const struct qr_page_state *state)
 {
 	return (qr__state_word(state) & QR_STATE_NOTED) != 0;
@@ -261,12 +294,6 @@ QR_INLINE bool qr__word_is_cached(uint64_t word, unsigned order)
 {
 	return (word & (QR_STATE_TYPE_MASK | QR_STATE_ORDER_MASK)) ==
 	       (QR_STATE_TYPE(QR_PT_PCP) | QR_STATE_ORDER(order));
-}
-
-/* References of a word. */
-QR_INLINE int32_t qr__word_refcount(uint64_t word)
-{
-	return (int32_t)(uint32_t)(word >> 32);
 }
 
 /* Last of all: whoever gets a reference finds what was written before. */

@@ -31,17 +31,26 @@ enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, q
 
 /*
  * What is in use here was marked by what it was asked for; what it becomes when it is freed is for
- * who looks.  Whoever is about to free by a mark looks once more whether it is there.
+ * who looks.  Whoever is about to free by a mark looks once more whether it is there.  That it was
+ * freed just now, as its owner may, is not to be overwritten.
  */
-static void marks_clear(struct qr_frames *frames, qr_pfn_t pfn)
+static void route_forget(_Atomic uint8_t *mark)
 {
-	qr_pfn_t start_pfn = qr__pageblock_start(pfn);
+	uint8_t is = qr__mark(mark);
 
-	if (!frames->marks)
-		return;
-	for (qr_pfn_t at = start_pfn; at < start_pfn + QR_PAGEBLOCK_NR_PAGES; at++)
-		if (at - frames->base_pfn < frames->nr_frames)
-			qr__mark_set(frames, at - frames->base_pfn, 0);
+	if (is && is < QR_MARK_CACHED)
+		atomic_compare_exchange_strong_explicit(mark, &is, 0, memory_order_relaxed,
+							memory_order_relaxed);
+}
+
+static void routes_forget(struct qr_frames *frames, qr_pfn_t pfn)
+{
+	uint64_t first = qr__max(qr__pageblock_start(pfn), frames->base_pfn) - frames->base_pfn;
+	uint64_t end = qr__min(first + QR_PAGEBLOCK_NR_PAGES, frames->nr_frames);
+
+	for (unsigned order = 0; qr__has_marks(frames) && order < QR_MARK_ORDERS; order++)
+		for (uint64_t i = first; i < end; i += qr__order_pages(order))
+			route_forget(qr__mark_of(frames, i, order));
 }
 
 void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)
@@ -58,7 +67,7 @@ void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_m
 		type = QR_MIGRATE_UNMOVABLE;
 	bits_replace(qr__pageblock(frames, pfn), QR_PB_TYPE_MASK,
 		     (uint32_t)type ^ QR_MIGRATE_MOVABLE);
-	marks_clear(frames, pfn);
+	routes_forget(frames, pfn);
 }
 
 void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool isolate)
@@ -75,7 +84,7 @@ void qr__pageblock_isolate_set_locked(struct qr_zone *zone, qr_pfn_t pfn, bool i
 	else
 		qr__zone_flag_clear(zone, QR_ZONE_ISOLATED);
 	/* after the flag, so that whoever finds a mark here finds the flag as well */
-	marks_clear(zone->frames, pfn);
+	routes_forget(zone->frames, pfn);
 }
 
 bool qr__pageblock_skip(const struct qr_frames *frames, qr_pfn_t pfn)

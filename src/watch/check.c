@@ -50,7 +50,7 @@ static const struct rule rules[] = {
 	{QR_INV_F9, "F9", "the tails of a compound page name its head, other tails say nothing"},
 	{QR_INV_F10, "F10", "frames that are no memory have no records"},
 	{QR_INV_F11, "F11", "a state notes that the cold part of its record has something to say"},
-	{QR_INV_F12, "F12", "what is marked is the head of a plain block in use, of its route"},
+	{QR_INV_F12, "F12", "a mark and the state of its frame do not contradict each other"},
 	{QR_INV_Z1, "Z1", "nr_free_pages is the pages on all lists but ISOLATE"},
 	{QR_INV_Z2, "Z2", "nr_free_cma is the pages on CMA lists"},
 	{QR_INV_Z3, "Z3", "nr_free_highatomic is the pages on HIGHATOMIC lists"},

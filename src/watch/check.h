@@ -34,7 +34,7 @@ enum qr_invariant {
 	QR_INV_F9, /* soft: the tails of a compound page name its head, other tails say nothing */
 	QR_INV_F10, /* frames that are no memory have no records */
 	QR_INV_F11, /* soft: a state notes whatever else its record says */
-	QR_INV_F12, /* soft: what is marked is the head of a plain block in use */
+	QR_INV_F12, /* soft: a mark and the state of its frame do not contradict each other */
 
 	/* The buddy engine's own; it numbers them. */
 	QR_INV_B = 0x200,

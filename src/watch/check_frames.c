@@ -31,9 +31,9 @@ void qr__check_suspect_note(struct qr_checker *c, enum qr_invariant invariant, q
 
 /* Blocks: what must hold at every look ----------------------------------------------------- */
 
-static bool tail_is_blank(const struct qr_page_state *tail)
+static bool tail_is_blank(uint64_t word)
 {
-	return qr__state_type(tail) == QR_PT_NONE && qr__state_refcount(tail) == 0;
+	return qr__word_type(word) == QR_PT_NONE && qr__word_refcount(word) == 0;
 }
 
 /* The first frame inside a block whose record says something; end_pfn: none does. */
@@ -44,15 +44,14 @@ static qr_pfn_t speaking_tail(const struct qr_checker *c, const struct qr_run *r
 	if (!c->thorough && run->order >= QR_PAGEBLOCK_ORDER)
 		end_pfn = qr__min(end_pfn, run->head + NEAR_TAILS);
 	for (qr_pfn_t pfn = run->head + 1; pfn < end_pfn; pfn++)
-		if (!tail_is_blank(qr__pfn_state(c->frames, pfn)))
+		if (!tail_is_blank(qr__pfn_word(c->frames, pfn)))
 			return pfn;
 	return run->end_pfn;
 }
 
-static void block_check_place(struct qr_checker *c, const struct qr_run *run,
-			      const struct qr_page_state *state)
+static void block_check_place(struct qr_checker *c, const struct qr_run *run, uint64_t word)
 {
-	unsigned order = run->state == QR_FRAME_FREE ? run->order : qr__state_order(state);
+	unsigned order = run->state == QR_FRAME_FREE ? run->order : qr__word_order(word);
 	qr_pfn_t last = run->head + qr__order_pages(run->order) - 1;
 
 	if (order > QR_MAX_PAGE_ORDER)
@@ -66,10 +65,10 @@ static void block_check_place(struct qr_checker *c, const struct qr_run *run,
 				 "the block of order %u at pfn %#llx leaves zone %s of node %d",
 				 order, PFN(run->head), qr_zone_type_name(c->zone->type),
 				 c->zone->nid);
-	else if (qr__state_type(state) != QR_PT_NONE && qr__state_zone_id(state) != c->zone->id)
+	else if (qr__word_type(word) != QR_PT_NONE && qr__word_zone_id(word) != c->zone->id)
 		qr__check_broken(c, QR_INV_F3,
 				 "the record of pfn %#llx says zone id %u, but it lies in %u",
-				 PFN(run->head), qr__state_zone_id(state), (unsigned)c->zone->id);
+				 PFN(run->head), qr__word_zone_id(word), (unsigned)c->zone->id);
 }
 
 /* What the engine or a cache holds, nobody else touches. */
@@ -95,7 +94,7 @@ static void block_check_free(struct qr_checker *c, const struct qr_run *run,
 			"the record of pfn %#llx, inside the free block of order %u at %#llx, "
 			"says type %d",
 			PFN(tail), run->order, PFN(run->head),
-			(int)qr__state_type(qr__pfn_state(c->frames, tail)));
+			(int)qr__word_type(qr__pfn_word(c->frames, tail)));
 }
 
 /* Blocks: what may be in the middle of a change -------------------------------------------- */
@@ -164,25 +163,45 @@ static qr_pfn_t unnoted_frame(const struct qr_checker *c, const struct qr_run *r
 	qr_pfn_t end_pfn = all ? run->end_pfn : run->head + 1;
 
 	for (qr_pfn_t pfn = run->head; pfn < end_pfn; pfn++)
-		if (!qr__state_noted(qr__pfn_state(c->frames, pfn)) &&
+		if (!qr__word_noted(qr__pfn_word(c->frames, pfn)) &&
 		    !qr__page_is_clean(qr__pfn_page(c->frames, pfn)))
 			return pfn;
 	return run->end_pfn;
 }
 
-/* The first frame of a block whose mark says what its state does not; end_pfn: none's does. */
+/*
+ * Does a mark of this frame say what its state does not, as far as that is to say the same?  A
+ * route is all of the word; of what is free or cached zone and order are true.
+ */
+static bool is_mismarked(const struct qr_checker *c, qr_pfn_t pfn, unsigned order)
+{
+	uint64_t i = pfn - c->frames->base_pfn, word = qr__state_word(&c->frames->states[i]);
+	uint8_t mark = qr__mark(qr__mark_of(c->frames, i, order));
+
+	if (mark >= QR_MARK_CACHED)
+		return qr__word_order(word) != order || qr__word_zone_id(word) != c->zone->id;
+	return mark && word != qr__allocator_const(c->q)->routes[mark].open;
+}
+
+static bool has_wrong_mark(const struct qr_checker *c, qr_pfn_t pfn)
+{
+	for (unsigned order = 0; order < QR_MARK_ORDERS; order++) {
+		if (!qr__is_aligned(pfn, qr__order_pages(order)))
+			return false;
+		if (is_mismarked(c, pfn, order))
+			return true;
+	}
+	return false;
+}
+
+/* The first frame of a block whose mark is wrong; end_pfn: none's is. */
 static qr_pfn_t mismarked_frame(const struct qr_checker *c, const struct qr_run *run)
 {
-	const struct qr_allocator *alloc = qr__allocator_const(c->q);
-	qr_pfn_t end_pfn = alloc->frames.marks ? run->end_pfn : run->head;
+	qr_pfn_t end_pfn = qr__has_marks(c->frames) ? run->end_pfn : run->head;
 
-	for (qr_pfn_t pfn = run->head; pfn < end_pfn; pfn++) {
-		uint8_t mark = qr__mark(c->frames, pfn - c->frames->base_pfn);
-
-		if (mark &&
-		    qr__state_word(qr__pfn_state(c->frames, pfn)) != alloc->routes[mark].open)
+	for (qr_pfn_t pfn = run->head; pfn < end_pfn; pfn++)
+		if (has_wrong_mark(c, pfn))
 			return pfn;
-	}
 	return run->end_pfn;
 }
 
@@ -242,9 +261,7 @@ static void suspect_say(struct qr_checker *c, unsigned invariant, const struct q
 			(unsigned)qr__page_flags(qr__pfn_page(c->frames, unnoted_frame(c, run))));
 		break;
 	case QR_INV_F12:
-		qr__check_broken(c, invariant,
-				 "pfn %#llx is marked as one of a plain block in use, which its "
-				 "state does not say",
+		qr__check_broken(c, invariant, "the mark of pfn %#llx says what its state does not",
 				 PFN(mismarked_frame(c, run)));
 		break;
 	case QR_INV_P5:
@@ -301,15 +318,15 @@ bool qr__check_suspect_locked(struct qr_checker *c, const struct qr_suspect *sus
 
 static void block_check(struct qr_checker *c, const struct qr_run *run)
 {
-	const struct qr_page_state *state = qr__pfn_state(c->frames, run->head);
+	uint64_t word = qr__pfn_word(c->frames, run->head);
 	unsigned broken;
 
-	if ((unsigned)qr__state_type(state) >= QR_NR_PAGE_TYPES) {
+	if ((unsigned)qr__word_type(word) >= QR_NR_PAGE_TYPES) {
 		qr__check_broken(c, QR_INV_F3, "the record of pfn %#llx says type %d",
-				 PFN(run->head), (int)qr__state_type(state));
+				 PFN(run->head), (int)qr__word_type(word));
 		return;
 	}
-	block_check_place(c, run, state);
+	block_check_place(c, run, word);
 	if (run->state == QR_FRAME_FREE || run->state == QR_FRAME_GUARD)
 		block_check_free(c, run, qr__pfn_page(c->frames, run->head));
 	broken = soft_check(c, run);
@@ -320,7 +337,7 @@ static void block_check(struct qr_checker *c, const struct qr_run *run)
 /* A frame that is no memory; the next one to look at. */
 static qr_pfn_t hole_check(struct qr_checker *c, const struct qr_run *run)
 {
-	enum qr_page_type type = qr__state_type(qr__pfn_state(c->frames, run->start_pfn));
+	enum qr_page_type type = qr__word_type(qr__pfn_word(c->frames, run->start_pfn));
 
 	if (type != QR_PT_NONE)
 		qr__check_broken(c, QR_INV_F10,
@@ -376,7 +393,7 @@ static qr_pfn_t frame_check(struct qr_checker *c, qr_pfn_t pfn, bool *after_lost
 		return unspoken_check(c, &run, extent, after_lost);
 
 	*after_lost = false;
-	if (qr__state_type(qr__pfn_state(c->frames, pfn)) == QR_PT_TAIL)
+	if (qr__word_type(qr__pfn_word(c->frames, pfn)) == QR_PT_TAIL)
 		qr__check_suspect_note(c, QR_INV_F9, pfn);
 	else
 		block_check(c, &run);

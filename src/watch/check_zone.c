@@ -206,15 +206,15 @@ static bool index_is_sane(const struct qr_checker *c, uint32_t index)
 static void cached_check(struct qr_checker *c, const struct cache_list *list, uint32_t index)
 {
 	const struct qr_page *page = &c->frames->pages[index];
-	const struct qr_page_state *state = &c->frames->states[index];
+	uint64_t word = qr__frame_word(c->frames, index);
 	qr_pfn_t pfn = qr__page_pfn(c->frames, page);
 	const char *what = NULL;
 
-	if (qr__state_type(state) != QR_PT_PCP)
+	if (qr__word_type(word) != QR_PT_PCP)
 		what = "does not say PCP";
-	else if (qr__state_order(state) != list->order)
+	else if (qr__word_order(word) != list->order)
 		what = "has another order";
-	else if (qr__state_zone_id(state) != c->zone->id)
+	else if (qr__word_zone_id(word) != c->zone->id)
 		what = "is another zone's";
 	else if (!qr__is_aligned(pfn, qr__order_pages(list->order)))
 		what = "is not aligned";
@@ -222,9 +222,9 @@ static void cached_check(struct qr_checker *c, const struct cache_list *list, ui
 		qr__check_broken(c, QR_INV_P2,
 				 "CPU %u, %s %u of order %u: the block at pfn %#llx %s", list->cpu,
 				 list->kind, list->list, list->order, ULL(pfn), what);
-	else if (qr__state_refcount(state) != 0)
+	else if (qr__word_refcount(word) != 0)
 		qr__check_broken(c, QR_INV_F5, "pfn %#llx is cached but has %d references",
-				 ULL(pfn), (int)qr__state_refcount(state));
+				 ULL(pfn), (int)qr__word_refcount(word));
 	else if (qr__page_flags(page) & QR_PG_CHECK_AT_PREP)
 		qr__check_broken(c, QR_INV_F7, "pfn %#llx is cached but has flags %#x", ULL(pfn),
 				 (unsigned)qr__page_flags(page));
@@ -447,7 +447,7 @@ static bool is_on_a_list(const struct qr_checker *c, const struct qr_page *page)
 
 	if (prev != QR_LIST_NONE)
 		return index_is_sane(c, prev) &&
-		       qr__state_type(&c->frames->states[prev]) == QR_PT_PCP &&
+		       qr__word_type(qr__frame_word(c->frames, prev)) == QR_PT_PCP &&
 		       c->frames->pages[prev].link.next == index;
 	for (unsigned cpu = 0; cpu < c->frames->base.nr_cpus; cpu++)
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)

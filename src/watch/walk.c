@@ -23,10 +23,10 @@ BENIGN_RACE uint32_t qr__page_tail_head_racy(const struct qr_page *tail)
 }
 
 /* Does a block of page's order, that begins @distance frames before, reach us? */
-static bool page_covers(const struct qr_page_state *state, qr_pfn_t distance)
+static bool page_covers(uint64_t word, qr_pfn_t distance)
 {
-	enum qr_page_type type = qr__state_type(state);
-	unsigned order = qr__state_order(state);
+	enum qr_page_type type = qr__word_type(word);
+	unsigned order = qr__word_order(word);
 
 	if (type == QR_PT_NONE || type == QR_PT_TAIL)
 		return false;
@@ -43,21 +43,21 @@ static struct qr_page *tail_head(const struct qr_frames *frames, struct qr_page 
 		return tail;
 	head = &frames->pages[index];
 	if (!qr__page_test(head, QR_PG_COMPOUND) ||
-	    !page_covers(&frames->states[index], own - index))
+	    !page_covers(qr__frame_word(frames, index), own - index))
 		return tail;
 	return head;
 }
 
 struct qr_page *qr__page_speaking(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	if (qr__state_type(qr__pfn_state(frames, pfn)) == QR_PT_TAIL)
+	if (qr__word_type(qr__pfn_word(frames, pfn)) == QR_PT_TAIL)
 		return tail_head(frames, qr__pfn_page(frames, pfn));
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
 		qr_pfn_t start = qr__align_down(pfn, qr__order_pages(order));
 
 		if (!qr__pfn_in_span(frames, start))
 			break;
-		if (page_covers(qr__pfn_state(frames, start), pfn - start))
+		if (page_covers(qr__pfn_word(frames, start), pfn - start))
 			return qr__pfn_page(frames, start);
 	}
 	return NULL;
@@ -118,8 +118,8 @@ static bool run_free(const struct qr_zone *zone, struct qr_run *run)
 void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run)
 {
 	const struct qr_extent *extent;
-	const struct qr_page_state *state;
 	const struct qr_page *page;
+	uint64_t word;
 
 	*run = (struct qr_run){.start_pfn = pfn, .end_pfn = pfn + 1, .head = pfn};
 	if (!qr__pfn_online(frames, pfn)) {
@@ -140,11 +140,11 @@ void qr__run_at(const struct qr_frames *frames, qr_pfn_t pfn, struct qr_run *run
 		return;
 	}
 
-	state = qr__page_state(frames, page);
+	word = qr__page_word(frames, page);
 	run->state = qr__frame_state_of(frames, page);
 	run->head = qr__page_pfn(frames, page);
-	if (qr__state_type(state) != QR_PT_TAIL && qr__state_order(state) <= QR_MAX_PAGE_ORDER)
-		run->order = qr__state_order(state);
+	if (qr__word_type(word) != QR_PT_TAIL && qr__word_order(word) <= QR_MAX_PAGE_ORDER)
+		run->order = qr__word_order(word);
 	if (pfn - run->head < qr__order_pages(run->order))
 		run->end_pfn = run->head + qr__order_pages(run->order);
 }

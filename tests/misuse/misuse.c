@@ -84,15 +84,7 @@ static void hook_local_fence(void *ctx)
 static enum qr_local_result hook_local_commit(void *ctx, const struct qr_local_commit *c)
 {
 	(void)ctx;
-	if (*c->word || *c->count != c->seen || (c->gate && (*c->gate || !*c->mark)))
-		return QR_LOCAL_NOT;
-	if (c->gate) {
-		*c->slot = c->number;
-		*c->state = c->value;
-		*c->mark = 0;
-	}
-	*c->count = c->seen + 1;
-	return QR_LOCAL_DONE;
+	return plain_commit(c, 0) ? QR_LOCAL_DONE : QR_LOCAL_NOT;
 }
 
 static void machine_create(struct machine *m, const char *engine, const struct misuse *misuse)

@@ -4,27 +4,38 @@
  *
  * One block, a magazine with room for it, the lock of its cache.  The CPU runs two threads by turns:
  * one frees the block by a step, a sequence that looks at the lock, the gate, the mark and the count
- * and stores the state, the mark and, last, the count; it is interrupted anywhere, and then in doubt.
- * The other takes the block if it finds it in the magazine, by a step as well.  Stores of that CPU
- * reach memory late, in order.  From afar one thread drains the magazine and another opens the gate
- * and takes a reference to the block if it is in use.
+ * and stores the mark and, last, the count; it is interrupted anywhere, and then in doubt.  The other
+ * takes the block if it finds it in the magazine, by a step as well.  Stores of that CPU reach memory
+ * late, in order.  From afar one thread drains the magazine, another fills it again, and a third one
+ * opens the gate and takes a reference to the block if it is in use.
  *
- * Nobody holds the lock while a step's last store happens, and the block is in one place.
+ * A state that says that the block is in use does not count while the mark says otherwise.
+ *
+ * Nobody holds the lock while a step's last store happens, the block is in one place, and to what is
+ * marked as plain there is one reference.
  *
  * holds:
  * fails: NO_LOOK	steps that do not look at the lock
  * fails: NO_FENCE	claims that do not wait for a fence
  * fails: EARLY_GATE	a gate that is looked at before the sequence begins
  * fails: NO_GATE	none at all
- * fails: COUNT_FIRST	the count stored before the state
+ * fails: COUNT_FIRST	the count stored before the mark
  * fails: NO_RESTART	sequences that go on when a thread has lost its CPU
  * fails: LOST_DOUBT	in doubt, a block that nobody has is taken for freed
- * fails: BLIND_DOUBT	in doubt, a block is taken for ours without a look at its state
+ * fails: BLIND_DOUBT	in doubt, a block is taken for ours without a look at its mark
+ * fails: MARK_FIRST	a block is marked as one in use before its state says so
+ * fails: NO_SECOND_LOOK	who got a reference does not look whether somebody is just opening the block
  */
 #define WORD 0
-#define STATE 1 /* references; 0: cached, or the engine's */
+#define STATE 1 /* references, if the mark says nothing else */
 #define MARK 2
 #define COUNT 3
+
+/* Values of the mark. */
+#define NONE 0 /* the state speaks for itself */
+#define ROUTE 1 /* the state says the same: one reference */
+#define CACHED 2 /* no reference, whatever the state says */
+#define SILENT 3
 
 #define OWNER 0
 #define MAGAZINE 1
@@ -117,9 +128,9 @@ inline drop()
 {
 	atomic {
 		flush();
-		assert(mem[STATE] > 0);
+		assert(mem[MARK] <= ROUTE && mem[STATE] > 0);
 		mem[STATE] = mem[STATE] - 1;
-		mem[MARK] = 0;
+		mem[MARK] = NONE;
 		if
 		:: mem[STATE] == 0 -> move(OWNER, ENGINE)
 		:: else -> skip
@@ -147,18 +158,16 @@ proctype freer()
 	:: atomic { running == 0 && !gate_is_open -> skip }
 	fi;
 	if
-	:: atomic { running == 0 && (seen(MARK) == 0 || seen(COUNT) != 0) ->
+	:: atomic { running == 0 && (seen(MARK) != ROUTE || seen(COUNT) != 0) ->
 		in_sequence[0] = false; goto longer }
-	:: atomic { running == 0 && seen(MARK) != 0 && seen(COUNT) == 0 -> skip }
+	:: atomic { running == 0 && seen(MARK) == ROUTE && seen(COUNT) == 0 -> skip }
 	fi;
 #ifdef COUNT_FIRST
 	step_store(0, COUNT, 1);
-	step_store(0, STATE, 0);
-	step_store(0, MARK, 0);
+	step_store(0, MARK, CACHED);
 	atomic { in_sequence[0] = false; move(OWNER, MAGAZINE) }
 #else
-	step_store(0, STATE, 0);
-	step_store(0, MARK, 0);
+	step_store(0, MARK, CACHED);
 	step_end(0, 1, OWNER, MAGAZINE);
 #endif
 	goto done;
@@ -172,11 +181,11 @@ doubt:
 #ifdef BLIND_DOUBT
 		:: true ->
 #else
-		:: seen(STATE) == 0 ->
+		:: seen(MARK) == CACHED ->
 #endif
 			flush();
 			mem[STATE] = 0;
-			mem[MARK] = 0;
+			mem[MARK] = NONE;
 			move(OWNER, ENGINE);
 			goto done
 		:: else -> skip
@@ -205,11 +214,14 @@ proctype taker()
 		:: atomic { running == 1 && seen(WORD) == 0 && seen(COUNT) != 0 -> skip }
 		fi;
 		step_end(1, 0, MAGAZINE, TAKER);
-		atomic {
-			running == 1 && nfull(buffer);
-			assert(seen(STATE) == 0);
-			store(STATE, 1)
-		}
+		atomic { running == 1 && nfull(buffer); assert(seen(MARK) == CACHED) }
+#ifdef MARK_FIRST
+		atomic { running == 1 && nfull(buffer); store(MARK, ROUTE) }
+		atomic { running == 1 && nfull(buffer); store(STATE, 1) }
+#else
+		atomic { running == 1 && nfull(buffer); store(STATE, 1) }
+		atomic { running == 1 && nfull(buffer); store(MARK, ROUTE) }
+#endif
 		break;
 doubt:
 		skip
@@ -264,8 +276,29 @@ proctype drainer()
 	lock(2);
 	if
 	:: mem[COUNT] != 0 ->
-		assert(mem[STATE] == 0);
+		assert(mem[MARK] == CACHED);
+		mem[MARK] = SILENT;
 		atomic { mem[COUNT] = 0; move(MAGAZINE, ENGINE) }
+	:: else -> skip
+	fi;
+	unlock();
+	nr_done++
+}
+
+/* What the engine has is handed out again. */
+proctype filler()
+{
+	byte v, value;
+
+	lock(4);
+	if
+	:: place == ENGINE && mem[COUNT] == 0 ->
+		if
+		:: mem[MARK] != SILENT -> assert(mem[STATE] == 0)
+		:: else -> skip
+		fi;
+		mem[MARK] = CACHED;
+		atomic { mem[COUNT] = 1; move(ENGINE, MAGAZINE) }
 	:: else -> skip
 	fi;
 	unlock();
@@ -279,28 +312,40 @@ proctype speculator()
 	gate = true;
 	lock(3);
 	unlock();
+	refs = mem[STATE];
+	if
+	:: mem[MARK] >= CACHED -> refs = 0
+	:: else -> skip
+	fi;
 	do
-	:: refs = mem[STATE];
-		if
-		:: refs == 0 -> break
-		:: else ->
-			atomic {
-				if
-				:: mem[STATE] == refs -> mem[STATE] = refs + 1; goto got
-				:: else -> skip
-				fi
-			}
-		fi
+	:: refs == 0 -> break
+	:: else ->
+		atomic {
+			if
+			:: mem[STATE] == refs -> mem[STATE] = refs + 1; goto got
+			:: else -> refs = mem[STATE] /* as a failed exchange tells */
+			fi
+		}
 	od;
 	goto done;
 got:
 	assert(mem[STATE] > 0 && (place == OWNER || place == TAKER));
+#ifndef NO_SECOND_LOOK
+	if
+	:: mem[MARK] >= CACHED -> goto let_go
+	:: else -> skip
+	fi;
+#endif
+	mem[MARK] = NONE;
+	/* to be kept for as long as one likes */
+	assert(mem[MARK] == NONE && mem[STATE] > 0);
+	atomic { len(buffer) == 0; assert(mem[MARK] != ROUTE) };
+let_go:
 	atomic {
 		mem[STATE] > 0;
-		mem[MARK] = 0;
 		mem[STATE] = mem[STATE] - 1;
 		if
-		:: mem[STATE] == 0 -> move(OWNER, ENGINE)
+		:: mem[STATE] == 0 -> mem[MARK] = NONE; move(OWNER, ENGINE)
 		:: else -> skip
 		fi
 	};
@@ -311,16 +356,18 @@ done:
 init {
 	atomic {
 		mem[STATE] = 1;
-		mem[MARK] = 1;
+		mem[MARK] = ROUTE;
 		run cpu();
 		run freer();
 		run taker();
 		run drainer();
+		run filler();
 		run speculator()
 	}
-	nr_done == 4 && len(buffer) == 0;
+	nr_done == 5 && len(buffer) == 0;
 	assert(mem[WORD] == 0 && nr_holders == 0);
 	assert(place != OWNER);
 	assert((mem[COUNT] != 0) == (place == MAGAZINE));
-	assert((mem[STATE] != 0) == (place == TAKER))
+	assert((mem[MARK] <= ROUTE && mem[STATE] != 0) == (place == TAKER));
+	assert(mem[MARK] != ROUTE || mem[STATE] == 1)
 }

@@ -81,21 +81,21 @@ static void record_compare(const struct model *model, qr_pfn_t pfn)
 	static const enum qr_page_type types[] = {QR_PT_NONE, QR_PT_BUDDY, QR_PT_GUARD, QR_PT_PCP};
 	const struct model_frame *frame = frame_at(model, pfn);
 	const struct qr_page *page = buddy_machine_page(model->machine, pfn);
-	const struct qr_page_state *state = qr__pfn_state(&model->machine->alloc.frames, pfn);
+	uint64_t word = qr__pfn_word(&model->machine->alloc.frames, pfn);
 	enum qr_page_type type = frame->order < 0 ? QR_PT_NONE : types[frame->state];
 
-	EXPECT(model, qr__state_type(state) == type, "the record of %#llx says %u instead of %u",
-	       ull(pfn), (unsigned)qr__state_type(state), (unsigned)type);
+	EXPECT(model, qr__word_type(word) == type, "the record of %#llx says %u instead of %u",
+	       ull(pfn), (unsigned)qr__word_type(word), (unsigned)type);
 	EXPECT(model, qr__page_test(page, QR_PG_REPORTED) == frame->reported,
 	       "%#llx: REPORTED should be %u", ull(pfn), frame->reported);
-	EXPECT(model, qr__state_noted(state) == frame->reported, "%#llx: NOTED should be %u",
+	EXPECT(model, qr__word_noted(word) == frame->reported, "%#llx: NOTED should be %u",
 	       ull(pfn), frame->reported);
 	if (frame->order < 0)
 		return;
-	EXPECT(model, qr__state_order(state) == (unsigned)frame->order,
-	       "%#llx has order %u, not %d", ull(pfn), qr__state_order(state), frame->order);
-	EXPECT(model, qr__state_zone_id(state) == model->zones[frame->zone].zone->id,
-	       "%#llx is in zone %u", ull(pfn), qr__state_zone_id(state));
+	EXPECT(model, qr__word_order(word) == (unsigned)frame->order, "%#llx has order %u, not %d",
+	       ull(pfn), qr__word_order(word), frame->order);
+	EXPECT(model, qr__word_zone_id(word) == model->zones[frame->zone].zone->id,
+	       "%#llx is in zone %u", ull(pfn), qr__word_zone_id(word));
 }
 
 void model_compare(struct model *model)

@@ -238,21 +238,37 @@ static void f12_machine(struct test_machine *m)
 static void f12_free_marked(struct test_machine *m)
 {
 	f12_machine(m);
-	qr__mark_set(qr__frames(m->q), 9, 1);
+	qr__mark_set(qr__mark_of(qr__frames(m->q), 9, 0), 1);
+}
+
+/* What waits in a cache, or is free, is told by the mark of the order that its state says. */
+static void f12_other_order(struct test_machine *m)
+{
+	f12_machine(m);
+	qr__mark_set(qr__mark_of(qr__frames(m->q), 8, 1), QR_MARK_CACHED);
+}
+
+static void f12_other_zone(struct test_machine *m)
+{
+	f12_machine(m);
+	qr__mark_set(qr__mark_of(qr__frames(m->q), 9, 0), QR_MARK_SILENT);
+	qr__frames(m->q)->states[9].zone_id = 1;
 }
 
 static void f12_shared_marked(struct test_machine *m)
 {
+	_Atomic uint8_t *mark;
 	struct qr_page *page;
-	uint8_t mark;
+	uint8_t is;
 
 	f12_machine(m);
 	qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
 	page = qr_alloc_pages(m->q, QR_GFP_KERNEL, 0);
-	mark = qr__mark(qr__frames(m->q), qr__page_index(qr__frames(m->q), page));
-	assert_int_not_equal(mark, 0);
+	mark = qr__mark_of(qr__frames(m->q), qr__page_index(qr__frames(m->q), page), 0);
+	is = qr__mark(mark);
+	assert_int_not_equal(is, 0);
 	qr_get_page(m->q, page);
-	qr__mark_set(qr__frames(m->q), qr__page_index(qr__frames(m->q), page), mark);
+	qr__mark_set(mark, is);
 }
 
 static void b2_head(struct test_machine *m)
@@ -704,8 +720,10 @@ static const struct breakage breakages[] = {
 	BREAK("F11", f11_cached_unnoted, "does not note what its record says (flags 0x8000000)"),
 	BREAK("F11", f11_unnoted, "F11: the state of pfn 0x9 does not note what"),
 	BREAK("F11", f11_tail_unnoted, "F11: the state of pfn 0xb does not note what"),
-	BREAK_ONLY("bitmap", "F12", f12_free_marked, "F12: pfn 0x9 is marked as one of a plain"),
-	BREAK_ONLY("bitmap", "F12", f12_shared_marked, "which its state does not say"),
+	BREAK_ONLY("bitmap", "F12", f12_free_marked, "F12: the mark of pfn 0x9 says what its"),
+	BREAK_ONLY("bitmap", "F12", f12_other_order, "F12: the mark of pfn 0x8 says what its"),
+	BREAK_ONLY("bitmap", "F12", f12_other_zone, "F12: the mark of pfn 0x9 says what its"),
+	BREAK_ONLY("bitmap", "F12", f12_shared_marked, "F12: the mark of pfn 0x1 says what its"),
 	BREAK_BITMAP("B2", b2_head, "B2: ", "B7", "is free but in use (type 1, 0 references)"),
 	BREAK_BITMAP("B2", b2_referenced, "B2: ", "B7",
 		     "is free but in use (type 0, 1 references)"),

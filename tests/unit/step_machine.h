@@ -17,7 +17,6 @@ enum answer {
 	REFUSED, /* nobody can make steps */
 	DOUBT_NOTHING, /* interrupted before anything was stored; and after so many stores */
 	DOUBT_SLOT,
-	DOUBT_STATE,
 	DOUBT_MARK,
 	BLIND /* all was looked at before what came between */
 };
@@ -42,10 +41,8 @@ static inline enum qr_local_result doubt(const struct qr_local_commit *c, enum a
 {
 	if (answer >= DOUBT_SLOT)
 		*c->slot = c->number;
-	if (answer >= DOUBT_STATE)
-		*c->state = c->value;
 	if (answer >= DOUBT_MARK)
-		*c->mark = 0;
+		*c->mark = c->mark_becomes;
 	if (answer == BLIND) {
 		*c->count = c->seen + 1;
 		return QR_LOCAL_DONE;
@@ -120,7 +117,12 @@ static inline unsigned nr_put(unsigned order)
 
 static inline uint8_t mark_of(const struct qr_page *page)
 {
-	return qr__mark(&allocator()->frames, (uint64_t)(page - allocator()->frames.pages));
+	const struct qr_frames *frames = &allocator()->frames;
+	uint64_t i = qr__page_index(frames, page);
+	const _Atomic uint8_t *mark =
+		qr__mark_by_word(frames, i, qr__state_word(&frames->states[i]));
+
+	return mark ? qr__mark(mark) : 0;
 }
 
 static inline uint8_t mark_of_route(unsigned order)

@@ -148,16 +148,9 @@ static enum qr_local_result hook_local_commit(void *ctx, const struct qr_local_c
 {
 	struct test_machine *m = ctx;
 
-	if (this_cpu != c->cpu || *c->word || *c->count != c->seen ||
-	    (c->gate && (*c->gate || !*c->mark)))
+	if (!plain_commit(c, this_cpu))
 		return QR_LOCAL_NOT;
-	if (c->gate) {
-		*c->slot = c->number;
-		*c->state = c->value;
-		*c->mark = 0;
-	}
 	m->nr_commits++;
-	*c->count = c->seen + 1;
 	return QR_LOCAL_DONE;
 }
 

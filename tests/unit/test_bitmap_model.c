@@ -178,14 +178,14 @@ static void step_take(struct oracle *o)
 						   QR_PAGEBLOCK_NR_PAGES),
 		       (unsigned long long)want);
 	for (unsigned i = 0; i < got; i++) {
-		const struct qr_page_state *state = qr__pfn_state(&o->m->alloc.frames, pfns[i]);
+		uint64_t word = qr__pfn_word(&o->m->alloc.frames, pfns[i]);
 
 		own(o, pfns[i], order);
 		if (type_of(o, pfns[i]) != type)
 			differ(o, "%#llx is in a pageblock of type %u, not %u",
 			       (unsigned long long)pfns[i], type_of(o, pfns[i]), type);
-		if (qr__state_type(state) != QR_PT_PCP || qr__state_order(state) != order ||
-		    qr__state_zone_id(state) != o->zone->id)
+		if (qr__word_type(word) != QR_PT_PCP || qr__word_order(word) != order ||
+		    qr__word_zone_id(word) != o->zone->id)
 			differ(o, "record of %#llx is not filled in", (unsigned long long)pfns[i]);
 	}
 	if (got < nr && could_serve(o, type, order))

@@ -80,11 +80,11 @@ static void test_where_they_are(void **state)
 /* All that a commit names. */
 struct place {
 	uint32_t word, gate, slot;
-	uint64_t count, state;
+	uint64_t count;
 	uint8_t mark;
 };
 
-static const struct place good_place = {.count = 5, .state = 1, .mark = 3};
+static const struct place good_place = {.count = 5, .mark = 3};
 
 static struct qr_local_commit commit_of(struct place *place, bool full)
 {
@@ -95,8 +95,8 @@ static struct qr_local_commit commit_of(struct place *place, bool full)
 		.seen = 5,
 		.gate = full ? &place->gate : NULL,
 		.mark = &place->mark,
-		.state = &place->state,
-		.value = 77,
+		.mark_is = 3,
+		.mark_becomes = 254,
 		.slot = &place->slot,
 		.number = 88,
 	};
@@ -135,8 +135,7 @@ static void commits_check(const struct qr_platform *p, bool full)
 
 	assert_int_equal(commit(p, &place, full, 0), QR_LOCAL_DONE);
 	assert_int_equal(place.count, 6);
-	assert_int_equal(place.state, full ? 77 : 1);
-	assert_int_equal(place.mark, full ? 0 : 3);
+	assert_int_equal(place.mark, full ? 254 : 3);
 	assert_int_equal(place.slot, full ? 88 : 0);
 
 	refused(p, good_place, full, 1);
@@ -167,6 +166,8 @@ static void test_commits(void **state)
 	assert_int_equal(commit(p, &place, false, 0), QR_LOCAL_DONE); /* it is not asked */
 	place = good_place;
 	place.mark = 0;
+	refused(p, place, true, 0);
+	place.mark = 4;
 	refused(p, place, true, 0);
 	qr_linux_close(pool);
 }

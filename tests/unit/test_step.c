@@ -62,13 +62,13 @@ static void test_types(void **state)
 static void turns_back(struct qr_page *page, unsigned order)
 {
 	struct qr_magazines *before = test_malloc(sizeof(*before));
-	uint64_t word = qr__state_word(qr__page_state(&allocator()->frames, page));
+	uint64_t word = qr__page_word(&allocator()->frames, page);
 	uint8_t mark = mark_of(page);
 
 	*before = *mag();
 	assert_int_equal(qr__step_hook_free(allocator(), page, order), QR_LOCAL_NOT);
 	assert_memory_equal(before, mag(), sizeof(*before));
-	assert_int_equal(qr__state_word(qr__page_state(&allocator()->frames, page)), word);
+	assert_int_equal(qr__page_word(&allocator()->frames, page), word);
 	assert_int_equal(mark_of(page), mark);
 	test_free(before);
 }
@@ -339,14 +339,14 @@ static void test_marks_come_and_go(void **state)
 		assert_int_equal(mark_of(page), mark_of_route(order));
 		test_machine_check(m);
 		give(page, order);
-		assert_int_equal(mark_of(page), 0);
+		assert_int_equal(mark_of(page), QR_MARK_CACHED);
 		page = step_take(order);
 		assert_int_equal(mark_of(page), mark_of_route(order));
 		for (unsigned n = 1; n < 1u << order && n < 4; n++)
 			assert_int_equal(mark_of(page + n), 0);
 		test_machine_check(m);
 		give(page, order);
-		assert_int_equal(mark_of(page), 0);
+		assert_int_equal(mark_of(page), QR_MARK_CACHED);
 		test_machine_check(m);
 		/* By the lock alone, too. */
 		page = step_take(order);

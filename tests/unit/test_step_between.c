@@ -233,7 +233,7 @@ static void doubt_is_resolved(enum answer answer, unsigned order, void (*after)(
 	test_cpu_set(0);
 	assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
 	assert_int_equal(qr_page_count(m->q, it), 0);
-	assert_int_equal(mark_of(it), 0);
+	assert_int_not_equal(mark_of(it), mark_of_route(order));
 	in_use_are(0);
 	m->now_ns += UINT64_C(120000000000);
 	give(it, order);
