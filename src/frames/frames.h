@@ -241,9 +241,8 @@ QR_INLINE uint64_t qr__marked_word(uint8_t mark, uint64_t word)
 {
 	if (qr__likely(mark < QR_MARK_CACHED))
 		return word;
-	if (mark == QR_MARK_CACHED)
-		return qr__state_cached(word & QR_STATE_ZONE_MASK, qr__word_order(word));
-	return word & QR_STATE_ZONE_MASK;
+	word &= QR_STATE_ZONE_MASK | QR_STATE_ORDER_MASK;
+	return mark == QR_MARK_CACHED ? word | QR_STATE_TYPE(QR_PT_PCP) : word;
 }
 
 /* What is known of a frame, as a state would say it. */
