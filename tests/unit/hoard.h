@@ -16,6 +16,7 @@ struct hoard {
 		unsigned order;
 	} * entries;
 	size_t nr, room;
+	size_t last; /* where a block was found by its pfn; the next one is near */
 };
 
 static inline struct hoard hoard_new(struct quire *q)
@@ -73,11 +74,14 @@ static inline void hoard_give(struct hoard *h, uint64_t n)
 /* Give back the block at this pfn; false: it is not in the hoard. */
 static inline bool hoard_give_pfn(struct hoard *h, qr_pfn_t pfn)
 {
-	for (size_t i = 0; i < h->nr; i++) {
+	for (size_t n = 0; n < h->nr; n++) {
+		size_t i = (h->last + n) % h->nr;
+
 		if (qr_page_to_pfn(h->q, h->entries[i].page) != pfn)
 			continue;
 		qr___free_pages(h->q, h->entries[i].page, h->entries[i].order);
 		h->entries[i] = h->entries[--h->nr];
+		h->last = i;
 		return true;
 	}
 	return false;
