@@ -14,6 +14,7 @@
 
 #include "alloc_model.h"
 #include "seeds.h"
+#include "unit/effort.h"
 
 static uint64_t run(uint64_t seed)
 {
@@ -29,7 +30,7 @@ static uint64_t run(uint64_t seed)
 static void test_random_operations(void **state)
 {
 	uint64_t only = from_environment("MODEL_SEED", 0);
-	uint64_t runs = from_environment("MODEL_RUNS", 60);
+	uint64_t runs = from_environment("MODEL_RUNS", test_effort(60, 10));
 
 	uint64_t machines = 0, ops = 0;
 

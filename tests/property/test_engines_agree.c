@@ -13,6 +13,9 @@
 
 #include "seeds.h"
 #include "twins_ops.h"
+#include "unit/effort.h"
+
+#define NR_MACHINES 8 /* that differ in shape, or in having caches */
 
 static uint64_t run(uint64_t seed)
 {
@@ -31,7 +34,8 @@ static uint64_t run(uint64_t seed)
 static void test_same_stream_same_answers(void **state)
 {
 	uint64_t only = from_environment("TWINS_SEED", 0);
-	uint64_t runs = from_environment("TWINS_RUNS", 32), steps = 0;
+	uint64_t runs = from_environment("TWINS_RUNS", test_effort(32, NR_MACHINES));
+	uint64_t steps = 0;
 
 	(void)state;
 	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++)

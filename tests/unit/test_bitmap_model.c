@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "buddy_machine.h"
+#include "effort.h"
 
 #define BASE (4 * QR_MAX_ORDER_NR_PAGES)
 #define NR_FRAMES (5 * QR_MAX_ORDER_NR_PAGES)
@@ -502,7 +503,7 @@ static void runs(uint64_t cut_start, uint64_t cut_end)
 		run(strtoull(seed, NULL, 0), cut_start, cut_end);
 		return;
 	}
-	for (uint64_t s = 1; s <= NR_SEEDS; s++)
+	for (uint64_t s = 1; s <= test_effort(NR_SEEDS, 2); s++)
 		run(s * 7919, cut_start, cut_end);
 }
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "buddy_model.h"
+#include "effort.h"
 
 /* Comparing looks at every frame; the larger the machine, the less of it. */
 #define NR_FRAMES (3 * QR_MAX_ORDER_NR_PAGES)
@@ -71,7 +72,7 @@ static void config_run(struct model_config config)
 			seed_run(&config, strtoull(only, NULL, 0));
 			continue;
 		}
-		for (uint64_t seed = 1; seed <= NR_SEEDS; seed++)
+		for (uint64_t seed = 1; seed <= test_effort(NR_SEEDS, 2); seed++)
 			seed_run(&config, seed);
 	}
 }
