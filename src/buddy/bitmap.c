@@ -47,8 +47,8 @@
  *		are none, it is used or whole, and which of these says its stripe's last set.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
  *		and of a count that is at most nr_free.  Or it waits to be filed: then its bit is
- *		set in the stripe's set of these, and it is in no bin, or in one of an order that was
- *		right before pages came back.  fullest[] says which bin of each row is the lowest
+ *		set in the stripe's set of these, and it is in no bin, or in one of an order that
+ *		was right before pages came back.  fullest[] says which bin of each row is the lowest
  *		that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
