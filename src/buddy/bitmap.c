@@ -48,8 +48,8 @@
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
  *		and of a count that is at most nr_free.  Or it waits to be filed: then its bit is
  *		set in the stripe's set of these, and it is in no bin, or in one of an order that
- *		was right before pages came back.  fullest[] says which bin of each row is the lowest
- *		that is not empty.
+ *		was right before pages came back.  fullest[] says which bin of each row is the
+ *		lowest that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
  *	B11	A wholly free block is in the set of its class and order, and nothing else is; what
