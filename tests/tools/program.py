@@ -12,8 +12,8 @@ SOURCE = pathlib.Path(os.environ.get("QUIRE_SOURCE", pathlib.Path(__file__).reso
 MACHINES = SOURCE / "examples" / "machines"
 
 
-def run(*args, stdin=None, timeout=50, env=None):
-    """Run quire; the result has returncode, stdout and stderr."""
+def run(*args, stdin=None, timeout=200, env=None):
+    """Run quire, which may be slow where it is watched; the result has returncode, stdout and stderr."""
     return subprocess.run(
         [QUIRE, *map(str, args)],
         input=stdin,
