@@ -564,36 +564,37 @@ static QR_NOINLINE bool state_claim(const struct draining *draining, uint32_t fr
 	return true;
 }
 
-QR_INLINE bool frame_claim(const struct draining *draining, uint32_t frame)
-{
-	const struct qr_frames *frames = draining->zone->frames;
-	_Atomic uint8_t *mark;
-
-	if (qr__unlikely(!qr__has_marks(frames)))
-		return state_claim(draining, frame);
-	mark = qr__mark_of(frames, frame, draining->order);
-	if (qr__unlikely(qr__mark(mark) != QR_MARK_CACHED))
-		return state_claim(draining, frame);
-	qr__mark_set(mark, QR_MARK_SILENT);
-	return true;
-}
-
-QR_INLINE void frame_fetch(const struct draining *draining, uint32_t frame)
-{
-	const struct qr_frames *frames = draining->zone->frames;
-
-	if (qr__has_marks(frames))
-		__builtin_prefetch(qr__mark_of(frames, frame, draining->order), 1);
-	else
-		__builtin_prefetch(&frames->states[frame], 1);
-}
-
 /*
  * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
- * freed it in the same moment, and it is somebody's again or has been here already.
+ * freed it in the same moment, and it is somebody's again or has been here already.  One loop where
+ * marks say it, and one where states do; of marks a store may be one to anything, for all that the
+ * compiler knows, so what the loop needs is at hand.
  */
-static void batch_claim(const struct draining *draining, struct batch *batch)
+static void marks_claim(const struct draining *draining, struct batch *batch)
 {
+	_Atomic uint8_t *marks = draining->zone->frames->marks[draining->order];
+	uint32_t *frames = batch->frames, low = UINT32_MAX, high = 0;
+	unsigned nr = batch->nr, order = draining->order, kept = 0;
+
+	for (unsigned n = 0; n < nr; n++) {
+		uint32_t frame = frames[n];
+
+		if (n + AHEAD < nr)
+			__builtin_prefetch(&marks[frames[n + AHEAD] >> order], 1);
+		if (qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED))
+			qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
+		else if (!state_claim(draining, frame))
+			continue;
+		frames[kept++] = frame;
+		low = frame < low ? frame : low;
+		high = frame > high ? frame : high;
+	}
+	*batch = (struct batch){.frames = frames, .low = low, .high = high, .nr = kept};
+}
+
+static void states_claim(const struct draining *draining, struct batch *batch)
+{
+	const struct qr_page_state *states = draining->zone->frames->states;
 	uint32_t *frames = batch->frames;
 	unsigned nr = batch->nr;
 
@@ -602,8 +603,8 @@ static void batch_claim(const struct draining *draining, struct batch *batch)
 		uint32_t frame = frames[n];
 
 		if (n + AHEAD < nr)
-			frame_fetch(draining, frames[n + AHEAD]);
-		if (!frame_claim(draining, frame))
+			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
+		if (!state_claim(draining, frame))
 			continue;
 		frames[batch->nr++] = frame;
 		batch->low = frame < batch->low ? frame : batch->low;
@@ -621,7 +622,10 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 	};
 	struct batch batch = {.frames = frames, .nr = nr, .low = UINT32_MAX};
 
-	batch_claim(&draining, &batch);
+	if (qr__has_marks(zone->frames))
+		marks_claim(&draining, &batch);
+	else
+		states_claim(&draining, &batch);
 	nr = batch.nr;
 	if (nr && stripe_of(zone, batch.low) == stripe_of(zone, batch.high)) {
 		stripe_drain(&draining, stripe_of(zone, batch.low), frames, nr);

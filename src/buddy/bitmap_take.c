@@ -9,13 +9,23 @@
 
 /* Records ---------------------------------------------------------------------------------- */
 
+/* False: the record has something to say still. */
+QR_INLINE bool hand_out(const struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	struct qr_frames *frames = zone->frames;
+	struct qr_page_state *state = &frames->states[frame];
+
+	qr__frame_settle(frames, frame);
+	qr__state_head_set(state, zone->id, QR_PT_PCP, order);
+	if (qr__likely(!qr__state_noted(state)))
+		return true;
+	qr__page_reported_clear(frames, &frames->pages[frame]);
+	return !qr__state_noted(state);
+}
+
 void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order)
 {
-	struct qr_page *page = qr__pfn_page(zone->frames, pfn);
-
-	qr__page_head_set(zone->frames, page, zone->id, QR_PT_PCP, order);
-	if (qr__unlikely(qr__state_noted(qr__pfn_state(zone->frames, pfn))))
-		qr__page_reported_clear(zone->frames, page);
+	hand_out(zone, (uint32_t)(pfn - zone->frames->base_pfn), order);
 }
 
 /*
@@ -85,17 +95,10 @@ static void states_hand_out(const struct bitmap_taking *taking)
 	}
 }
 
-/* By its state, and then by its mark; not by that if there is something to note. */
-static void head_hand_out(struct qr_zone *zone, uint32_t frame, unsigned order)
-{
-	struct qr_frames *frames = zone->frames;
-
-	qr__bitmap_hand_out(zone, frames->base_pfn + frame, order);
-	if (!qr__state_noted(&frames->states[frame]))
-		qr__mark_set(qr__mark_of(frames, frame, order), QR_MARK_CACHED);
-}
-
-/* The same where marks say it: what came back by its mark needs no more than another one. */
+/*
+ * The same where marks say it: what came back by its mark needs no more than another one.  What is
+ * noted stays with its state.
+ */
 static void marks_hand_out(const struct bitmap_taking *taking)
 {
 	struct qr_zone *zone = taking->zone;
@@ -105,10 +108,9 @@ static void marks_hand_out(const struct bitmap_taking *taking)
 		_Atomic uint8_t *mark = qr__mark_of(zone->frames, *frames, taking->order);
 
 		__builtin_prefetch(&zone->frames->states[*frames], 1);
-		if (qr__likely(qr__mark(mark) == QR_MARK_SILENT))
+		if (qr__likely(qr__mark(mark) == QR_MARK_SILENT) ||
+		    hand_out(zone, *frames, taking->order))
 			qr__mark_set(mark, QR_MARK_CACHED);
-		else
-			head_hand_out(zone, *frames, taking->order);
 	}
 }
 
