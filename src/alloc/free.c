@@ -443,6 +443,7 @@ static bool reference_take(struct qr_frames *frames, struct qr_page *page)
 	struct qr_page_state *state = qr__page_state(frames, page);
 	uint64_t word = qr__page_word(frames, page);
 
+	qr__sched_point(&frames->base, "looked at");
 	while (qr__word_refcount(word) > 0)
 		if (qr__state_exchange(state, &word, word + QR_STATE_REFS(1)))
 			return true;

@@ -5,6 +5,9 @@
  */
 #include "step_machine.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+
 #define ORDERS QR_MAGAZINE_ORDERS
 
 /* The page that a test is about, and its order. */
@@ -422,6 +425,90 @@ static void test_copies_of_another_order(void **state)
 	copies_end();
 }
 
+/* Blocks that become somebody's ------------------------------------------------------------ */
+
+/* Somebody takes a reference to a page, and gets no further than to a look until he shall. */
+static struct {
+	pthread_t thread;
+	sem_t has_looked, shall_go_on;
+	bool is_to_come; /* when the next block is given out */
+	bool got;
+} passer;
+
+static _Thread_local bool passes;
+
+static void passer_point(void *ctx, const char *where)
+{
+	(void)ctx;
+	if (passes && strcmp(where, "looked at") == 0) {
+		sem_post(&passer.has_looked);
+		sem_wait(&passer.shall_go_on);
+	} else if (passer.is_to_come && strcmp(where, "opening") == 0) {
+		passer.is_to_come = false;
+		sem_post(&passer.shall_go_on);
+		pthread_join(passer.thread, NULL);
+	}
+}
+
+static void *pass(void *arg)
+{
+	(void)arg;
+	passes = true;
+	passer.got = qr_get_page_unless_zero(m->q, it);
+	return NULL;
+}
+
+static void passer_begin(void)
+{
+	sem_init(&passer.has_looked, 0, 0);
+	sem_init(&passer.shall_go_on, 0, 0);
+	assert_int_equal(pthread_create(&passer.thread, NULL, pass, NULL), 0);
+	sem_wait(&passer.has_looked);
+	passer.is_to_come = true;
+}
+
+static void passer_end(void)
+{
+	assert_false(passer.is_to_come);
+	sem_destroy(&passer.has_looked);
+	sem_destroy(&passer.shall_go_on);
+}
+
+/*
+ * He looked while somebody had the page, and grasps it when it is the next one's, whose mark does
+ * not say so yet.  He must let go, or it would be marked as if he had not been there.
+ */
+static void test_references_to_what_is_opened(void **state)
+{
+	struct qr_page *first;
+
+	(void)state;
+	if (!QR_DEBUG)
+		skip(); /* nobody can come between there */
+	step_new();
+	test_machine_one_zone(m, PAGES);
+	m->config.platform.sched_point = passer_point;
+	test_machine_create(m);
+	sizes(16, 1 << 20, 1 << 20);
+
+	first = take_kernel(0); /* with the lock held, for the magazine is empty */
+	it_is(0);
+	passer_begin();
+	give(it, 0);
+	give(first, 0);
+	all_is_drained();
+	assert_ptr_equal(take_kernel(0), first);
+	steps_are(1, assert_ptr_equal(take_kernel(0), it));
+	passer_end();
+
+	assert_false(passer.got);
+	assert_int_equal(qr_page_count(m->q, it), 1);
+	in_use_are(2);
+	give(it, 0);
+	give(first, 0);
+	step_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_copies_are_found_by_who_takes_them),
 		cmocka_unit_test(test_copies_of_what_is_in_use),
 		cmocka_unit_test(test_copies_of_another_order),
+		cmocka_unit_test(test_references_to_what_is_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
