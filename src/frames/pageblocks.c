@@ -34,13 +34,15 @@ enum qr_migratetype qr__pageblock_type_beneath(const struct qr_frames *frames, q
  * who looks.  Whoever is about to free by a mark looks once more whether it is there.  That it was
  * freed just now, as its owner may, is not to be overwritten.
  */
-static void route_forget(_Atomic uint8_t *mark)
+static void route_forget(struct qr_frames *frames, _Atomic uint8_t *mark)
 {
 	uint8_t is = qr__mark(mark);
 
-	if (is && is < QR_MARK_CACHED)
-		atomic_compare_exchange_strong_explicit(mark, &is, 0, memory_order_relaxed,
-							memory_order_relaxed);
+	if (!is || is >= QR_MARK_CACHED)
+		return;
+	qr__sched_point(&frames->base, "route seen");
+	atomic_compare_exchange_strong_explicit(mark, &is, 0, memory_order_relaxed,
+						memory_order_relaxed);
 }
 
 static void routes_forget(struct qr_frames *frames, qr_pfn_t pfn)
@@ -50,7 +52,7 @@ static void routes_forget(struct qr_frames *frames, qr_pfn_t pfn)
 
 	for (unsigned order = 0; qr__has_marks(frames) && order < QR_MARK_ORDERS; order++)
 		for (uint64_t i = first; i < end; i += qr__order_pages(order))
-			route_forget(qr__mark_of(frames, i, order));
+			route_forget(frames, qr__mark_of(frames, i, order));
 }
 
 void qr__pageblock_type_set_locked(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype type)

@@ -218,6 +218,42 @@ static void test_types_change_under_marks(void **state)
 	step_end();
 }
 
+static bool route_is_seen;
+
+static void owner_frees(void *ctx, const char *where)
+{
+	(void)ctx;
+	if (!route_is_seen && strcmp(where, "route seen") == 0) {
+		route_is_seen = true;
+		steps_are(1, give(it, its_order));
+	}
+}
+
+/* Its owner frees a block, just when its pageblock is about to become another type's. */
+static void test_types_change_under_frees(void **state)
+{
+	(void)state;
+	if (!QR_DEBUG)
+		skip(); /* nobody can come between there */
+	step_new();
+	test_machine_one_zone(m, PAGES);
+	m->config.platform.sched_point = owner_frees;
+	test_machine_create(m);
+	sizes(16, 1 << 20, 1 << 20);
+	for (unsigned order = 0; order < ORDERS; order++) {
+		it_is(order);
+		route_is_seen = false;
+		assert_int_equal(qr_set_pageblock_migratetype(m->q, qr_page_to_pfn(m->q, it),
+							      QR_MIGRATE_MOVABLE),
+				 0);
+		assert_true(route_is_seen);
+		assert_int_equal(qr_page_count(m->q, it), 0);
+		in_use_are(0);
+		all_is_drained();
+	}
+	step_end();
+}
+
 /* In doubt --------------------------------------------------------------------------------- */
 
 static void cache_is_taken(void)
@@ -445,6 +481,7 @@ static void passer_point(void *ctx, const char *where)
 		sem_wait(&passer.shall_go_on);
 	} else if (passer.is_to_come && strcmp(where, "opening") == 0) {
 		passer.is_to_come = false;
+		assert_int_equal(qr_page_count(m->q, it), 0); /* it is nobody's yet */
 		sem_post(&passer.shall_go_on);
 		pthread_join(passer.thread, NULL);
 	}
@@ -509,6 +546,44 @@ static void test_references_to_what_is_opened(void **state)
 	step_end();
 }
 
+static void nobody_has_it(void *ctx, const char *where)
+{
+	(void)ctx;
+	if (passer.is_to_come && strcmp(where, "opening") == 0)
+		assert_int_equal(qr_page_count(m->q, it), 0);
+}
+
+/* What the state says of the one who had a block before does not count for the next one. */
+static void test_nobody_has_what_is_opened(void **state)
+{
+	struct qr_page *others[PAGES];
+
+	(void)state;
+	if (!QR_DEBUG)
+		skip(); /* nobody can look there */
+	step_new();
+	test_machine_one_zone(m, PAGES);
+	m->config.platform.sched_point = nobody_has_it;
+	test_machine_create(m);
+	sizes(16, 1 << 20, 1 << 20);
+	for (unsigned order = 0; order < ORDERS; order++) {
+		struct qr_page *page;
+		unsigned nr = 0;
+
+		it_is(order);
+		steps_are(1, give(it, order));
+		passer.is_to_come = true;
+		while ((page = take_kernel(order)) != it)
+			others[nr++] = page;
+		passer.is_to_come = false;
+		assert_int_equal(qr_page_count(m->q, it), 1);
+		give(it, order);
+		while (nr)
+			give(others[--nr], order);
+	}
+	step_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_frees_are_overtaken_by_disabling),
 		cmocka_unit_test(test_frees_are_overtaken_by_isolation),
 		cmocka_unit_test(test_types_change_under_marks),
+		cmocka_unit_test(test_types_change_under_frees),
 		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_doubts_and_references),
 		cmocka_unit_test(test_copies_are_found_by_drains),
@@ -526,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_copies_of_what_is_in_use),
 		cmocka_unit_test(test_copies_of_another_order),
 		cmocka_unit_test(test_references_to_what_is_opened),
+		cmocka_unit_test(test_nobody_has_what_is_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
