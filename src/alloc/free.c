@@ -323,14 +323,27 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 		shared_free(alloc, page, order);
 }
 
-/* Somebody came between: was it the block that is marked still, or is it half way to the cache? */
-static QR_COLD void doubt_resolve(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
+/*
+ * Somebody came between: was the block half way to the cache?  Then it gets there.  False: it is the
+ * block that is marked still.
+ */
+static QR_COLD bool doubt_resolve(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
-	if (qr__page_type(&alloc->frames, page) != QR_PT_PCP) {
-		checked_free(alloc, page, order);
-		return;
-	}
+	if (qr__page_type(&alloc->frames, page) != QR_PT_PCP)
+		return false;
 	cached_free(alloc, page, order);
+	return true;
+}
+
+/* By a step of the hooks, if there was none; false: go the longer way. */
+QR_INLINE bool step_retry(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
+			  enum qr_local_result step)
+{
+	if (step == QR_LOCAL_NOT)
+		step = qr__step_hook_free(alloc, page, order);
+	if (qr__unlikely(step == QR_LOCAL_IN_DOUBT))
+		return doubt_resolve(alloc, page, order);
+	return step == QR_LOCAL_DONE;
 }
 
 QR_INLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order,
@@ -338,11 +351,7 @@ QR_INLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
-	if (step == QR_LOCAL_NOT)
-		step = qr__step_hook_free(alloc, page, order);
-	if (qr__unlikely(step == QR_LOCAL_IN_DOUBT))
-		doubt_resolve(alloc, page, order);
-	else if (step == QR_LOCAL_NOT && qr__unlikely(!qr__fast_free(alloc, page, order)))
+	if (!step_retry(alloc, page, order, step) && !qr__fast_free(alloc, page, order))
 		checked_free(alloc, page, order);
 }
 
@@ -396,12 +405,15 @@ static struct qr_page *head_in_use(struct qr_allocator *alloc, const char *what,
 }
 
 /* A plain block whose tails nobody freed goes whole: its record has its order. */
-bool qr_put_page(struct quire *q, struct qr_page *page)
+static QR_NOINLINE bool longer_put(struct qr_allocator *alloc, struct qr_page *page,
+				   enum qr_local_result step)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-	struct qr_page *head = head_in_use(alloc, "put", page);
+	struct qr_page *head;
 	int32_t before;
 
+	if (step_retry(alloc, page, 0, step))
+		return true;
+	head = head_in_use(alloc, "put", page);
 	if (!head)
 		return false;
 	before = only_reference_drop(&alloc->frames, head)
@@ -413,6 +425,15 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 		misuse_report(alloc, "put", head, qr__page_order(&alloc->frames, head),
 			      "nobody has a reference to it");
 	return before == 1;
+}
+
+/* Of a single page that is plain, the last reference is the only one, and it can go by a step. */
+bool qr_put_page(struct quire *q, struct qr_page *page)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	enum qr_local_result step = qr__step_free(alloc, page, 0);
+
+	return qr__likely(step == QR_LOCAL_DONE) || longer_put(alloc, page, step);
 }
 
 void qr_free_pages_bulk(struct quire *q, struct qr_page **pages, unsigned nr)

@@ -533,6 +533,37 @@ static void test_references(void **state)
 	step_end();
 }
 
+/* A put of a single page is a free, if nobody else has a reference; of others it need not be. */
+static void test_puts(void **state)
+{
+	struct qr_page *page, *block;
+	bool last = false;
+
+	(void)state;
+	step_begin(1);
+	page = step_take(0);
+	steps_are(1, last = qr_put_page(m->q, page));
+	assert_true(last);
+	assert_int_equal(mark_of(page), QR_MARK_CACHED);
+	block = step_take(1);
+	steps_are(0, last = qr_put_page(m->q, block));
+	assert_true(last);
+	page = step_take(0);
+	qr_get_page(m->q, page);
+	steps_are(0, last = qr_put_page(m->q, page));
+	assert_false(last);
+	assert_int_equal(qr_page_count(m->q, page), 1);
+	steps_are(0, last = qr_put_page(m->q, page)); /* it lost its mark */
+	assert_true(last);
+	test_machine_check(m);
+	assert_int_equal(m->nr_lines[QR_LOG_ERR], 0);
+	steps_are(0, last = qr_put_page(m->q, page));
+	assert_false(last);
+	assert_true(test_log_has(m, "put of page") && test_log_has(m, "it is free already"));
+	test_log_clear(m);
+	step_end();
+}
+
 /* Misuse ----------------------------------------------------------------------------------- */
 
 /* One line says what is wrong, at once, and nothing changes. */
@@ -872,6 +903,7 @@ int main(void)
 		cmocka_unit_test(test_split_blocks),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_puts),
 		cmocka_unit_test(test_wrong_orders_are_refused),
 		cmocka_unit_test(test_double_frees_are_refused),
 		cmocka_unit_test(test_strangers_are_refused),
