@@ -436,11 +436,16 @@ bool qr_put_page(struct quire *q, struct qr_page *page)
 	return qr__likely(step == QR_LOCAL_DONE) || longer_put(alloc, page, step);
 }
 
+/* How far ahead the marks of what is freed in bulk are fetched. */
+#define BULK_AHEAD 8u
+
 void qr_free_pages_bulk(struct quire *q, struct qr_page **pages, unsigned nr)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
 	for (unsigned i = 0; i < nr; i++) {
+		if (i + BULK_AHEAD < nr)
+			qr__step_fetch(alloc, pages[i + BULK_AHEAD]);
 		if (qr__trace_on(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE_BATCHED) &&
 		    qr__page_validate(&alloc->frames, pages[i]))
 			QR_TRACE(qr__alloc_base(alloc), QR_TP_MM_PAGE_FREE_BATCHED,

@@ -270,6 +270,15 @@ QR_INLINE const struct qr_step_route *qr__step_route_back(const struct qr_alloca
 	return route;
 }
 
+/* This page is soon to be freed: what its free will read is fetched. */
+QR_INLINE void qr__step_fetch(const struct qr_allocator *alloc, const struct qr_page *page)
+{
+	uint64_t i = qr__page_index_of_any(&alloc->frames, page);
+
+	if (qr__has_marks(&alloc->frames) && i < alloc->frames.nr_frames)
+		__builtin_prefetch(qr__mark_of(&alloc->frames, i, 0), 1);
+}
+
 QR_INLINE enum qr_local_result qr__step_free(struct qr_allocator *alloc, struct qr_page *page,
 					     unsigned order)
 {
