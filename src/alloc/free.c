@@ -324,8 +324,8 @@ static QR_NOINLINE void checked_free(struct qr_allocator *alloc, struct qr_page 
 }
 
 /*
- * Somebody came between: was the block half way to the cache?  Then it gets there.  False: it is the
- * block that is marked still.
+ * Somebody came between: was the block half way to the cache?  Then it gets there.  False: it is
+ * marked as one in use still.
  */
 static QR_COLD bool doubt_resolve(struct qr_allocator *alloc, struct qr_page *page, unsigned order)
 {
