@@ -205,6 +205,13 @@ QR_INLINE bool qr__fast_list_give(struct qr_allocator *alloc, struct qr_per_cpu_
 	return true;
 }
 
+/* Block i waits in a cache by its state; where the zone's blocks are marked, by its mark, too. */
+QR_INLINE void qr__fast_mark_cached(const struct qr_zone *zone, uint32_t i, unsigned order)
+{
+	if (zone->route)
+		qr__mark_set(qr__mark_of(zone->frames, i, order), QR_MARK_CACHED);
+}
+
 /* The same, into its magazine, which is emptied if it is full. */
 QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone *zone,
 				      struct qr_per_cpu_pages *pcp, uint32_t i, uint64_t word,
@@ -216,12 +223,14 @@ QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone
 	if (order < QR_PAGEBLOCK_ORDER) {
 		if (qr__unlikely(!qr__only_holder_exchange(alloc, state, word, cached)))
 			return false;
+		qr__fast_mark_cached(zone, i, order);
 	} else {
 		/*
 		 * it does not pass the engine on its way out again: one exchange decides, as above
 		 */
 		if (qr__unlikely(!qr__state_exchange(state, &word, cached)))
 			return false;
+		qr__fast_mark_cached(zone, i, order);
 		type = qr__fast_type(&alloc->frames, i);
 		if (type < QR_MIGRATE_PCPTYPES && qr__magazine_return(&pcp->mag, i, type))
 			return true;

@@ -594,7 +594,7 @@ static void marks_claim(const struct draining *draining, struct batch *batch)
 
 static void states_claim(const struct draining *draining, struct batch *batch)
 {
-	const struct qr_page_state *states = draining->zone->frames->states;
+	struct qr_page_state *states = draining->zone->frames->states;
 	uint32_t *frames = batch->frames;
 	unsigned nr = batch->nr;
 
@@ -604,7 +604,9 @@ static void states_claim(const struct draining *draining, struct batch *batch)
 
 		if (n + AHEAD < nr)
 			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
-		if (!state_claim(draining, frame))
+		if (qr__likely(qr__word_is_cached(qr__state_word(&states[frame]), draining->order)))
+			qr__state_type_set(&states[frame], QR_PT_NONE);
+		else if (!state_claim(draining, frame))
 			continue;
 		frames[batch->nr++] = frame;
 		batch->low = frame < batch->low ? frame : batch->low;

@@ -352,7 +352,7 @@ static void test_marks_come_and_go(void **state)
 		page = step_take(order);
 		steps.answer = REFUSED;
 		give(page, order);
-		assert_int_equal(mark_of(page), 0);
+		assert_int_equal(mark_of(page), QR_MARK_CACHED);
 		page = take_kernel(order);
 		assert_int_equal(mark_of(page), mark_of_route(order));
 		steps.answer = AS_USUAL;
