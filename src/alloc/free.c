@@ -471,8 +471,10 @@ static bool reference_take(struct qr_frames *frames, struct qr_page *page)
 
 	qr__sched_point(&frames->base, "looked at");
 	while (qr__word_refcount(word) > 0)
-		if (qr__state_exchange(state, &word, word + QR_STATE_REFS(1)))
+		if (qr__state_exchange(state, &word, word + QR_STATE_REFS(1))) {
+			qr__sched_point(&frames->base, "grasped");
 			return true;
+		}
 	return false;
 }
 

@@ -17,8 +17,8 @@
  * So a freed page is handed out again only after the engine has seen it; but for whole pageblocks,
  * which are all alike, and for what lies in the pageblock that is being used up (step.h): these go
  * straight back to the get side.  A magazine is a small array of frame indices: no page record is
- * touched but the state of the page that comes or goes, and to fill or empty one takes one lock for
- * as many blocks as it holds.
+ * touched but the state or the mark of the page that comes or goes, and to fill or empty one takes
+ * one lock for as many blocks as it holds.
  *
  * All orders up to the pageblock's have magazines, not only those that Linux caches: the engine's
  * price for a single block is a lock and a look at a line, many times what the block costs in a

@@ -596,8 +596,10 @@ static QR_NOINLINE struct qr_page *task_alloc(struct qr_allocator *alloc, qr_gfp
 	return qr__alloc_pages_policy(alloc, gfp, order, task, policy, QR_NO_INTERLEAVE);
 }
 
-/* Near this CPU, whatever there is to it. */
-/* The hook comes first, while there is nothing yet that would have to survive it. */
+/*
+ * Near this CPU, whatever there is to it.  The hook comes first, while there is nothing yet that
+ * would have to survive it.
+ */
 QR_INLINE struct qr_page *longer_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);

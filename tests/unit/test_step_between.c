@@ -36,6 +36,16 @@ static void in_use_are(uint64_t nr)
 	test_machine_check(m);
 }
 
+/* As step_begin(1), and this is called wherever somebody can come between. */
+static void watched_begin(void (*point)(void *ctx, const char *where))
+{
+	step_new();
+	test_machine_one_zone(m, PAGES);
+	m->config.platform.sched_point = point;
+	test_machine_create(m);
+	sizes(16, 1 << 20, 1 << 20);
+}
+
 /* Between ---------------------------------------------------------------------------------- */
 
 static void all_is_drained(void)
@@ -235,11 +245,7 @@ static void test_types_change_under_frees(void **state)
 	(void)state;
 	if (!QR_DEBUG)
 		skip(); /* nobody can come between there */
-	step_new();
-	test_machine_one_zone(m, PAGES);
-	m->config.platform.sched_point = owner_frees;
-	test_machine_create(m);
-	sizes(16, 1 << 20, 1 << 20);
+	watched_begin(owner_frees);
 	for (unsigned order = 0; order < ORDERS; order++) {
 		it_is(order);
 		route_is_seen = false;
@@ -311,6 +317,28 @@ static void test_doubts_and_references(void **state)
 		in_use_are(0);
 		step_end();
 	}
+}
+
+/* A put says whether the page was freed by it, in doubt, too. */
+static void test_puts_in_doubt(void **state)
+{
+	(void)state;
+	step_begin(1);
+	for (enum answer answer = DOUBT_NOTHING; answer <= DOUBT_MARK; answer++) {
+		it_is(0);
+		steps.answer = answer;
+		assert_true(qr_put_page(m->q, it));
+		assert_int_equal(qr_page_count(m->q, it), 0);
+		in_use_are(0);
+	}
+	it_is(0);
+	steps.answer = DOUBT_SLOT;
+	steps.after = speculator_comes;
+	assert_false(qr_put_page(m->q, it));
+	assert_int_equal(qr_page_count(m->q, it), 1);
+	assert_true(qr_put_page(m->q, it));
+	in_use_are(0);
+	step_end();
 }
 
 /* Freed twice at once ---------------------------------------------------------------------- */
@@ -466,8 +494,9 @@ static void test_copies_of_another_order(void **state)
 /* Somebody takes a reference to a page, and gets no further than to a look until he shall. */
 static struct {
 	pthread_t thread;
-	sem_t has_looked, shall_go_on;
+	sem_t has_looked, shall_go_on, has_grasped, shall_let_go;
 	bool is_to_come; /* when the next block is given out */
+	bool lingers; /* once he has a reference, until he shall look once more */
 	bool got;
 } passer;
 
@@ -479,11 +508,17 @@ static void passer_point(void *ctx, const char *where)
 	if (passes && strcmp(where, "looked at") == 0) {
 		sem_post(&passer.has_looked);
 		sem_wait(&passer.shall_go_on);
+	} else if (passes && passer.lingers && strcmp(where, "grasped") == 0) {
+		sem_post(&passer.has_grasped);
+		sem_wait(&passer.shall_let_go);
 	} else if (passer.is_to_come && strcmp(where, "opening") == 0) {
 		passer.is_to_come = false;
 		assert_int_equal(qr_page_count(m->q, it), 0); /* it is nobody's yet */
 		sem_post(&passer.shall_go_on);
-		pthread_join(passer.thread, NULL);
+		if (passer.lingers)
+			sem_wait(&passer.has_grasped);
+		else
+			pthread_join(passer.thread, NULL);
 	}
 }
 
@@ -495,10 +530,13 @@ static void *pass(void *arg)
 	return NULL;
 }
 
-static void passer_begin(void)
+static void passer_begin(bool lingers)
 {
 	sem_init(&passer.has_looked, 0, 0);
 	sem_init(&passer.shall_go_on, 0, 0);
+	sem_init(&passer.has_grasped, 0, 0);
+	sem_init(&passer.shall_let_go, 0, 0);
+	passer.lingers = lingers;
 	assert_int_equal(pthread_create(&passer.thread, NULL, pass, NULL), 0);
 	sem_wait(&passer.has_looked);
 	passer.is_to_come = true;
@@ -509,6 +547,8 @@ static void passer_end(void)
 	assert_false(passer.is_to_come);
 	sem_destroy(&passer.has_looked);
 	sem_destroy(&passer.shall_go_on);
+	sem_destroy(&passer.has_grasped);
+	sem_destroy(&passer.shall_let_go);
 }
 
 /*
@@ -522,15 +562,11 @@ static void test_references_to_what_is_opened(void **state)
 	(void)state;
 	if (!QR_DEBUG)
 		skip(); /* nobody can come between there */
-	step_new();
-	test_machine_one_zone(m, PAGES);
-	m->config.platform.sched_point = passer_point;
-	test_machine_create(m);
-	sizes(16, 1 << 20, 1 << 20);
+	watched_begin(passer_point);
 
 	first = take_kernel(0); /* with the lock held, for the magazine is empty */
 	it_is(0);
-	passer_begin();
+	passer_begin(false);
 	give(it, 0);
 	give(first, 0);
 	all_is_drained();
@@ -543,6 +579,36 @@ static void test_references_to_what_is_opened(void **state)
 	in_use_are(2);
 	give(it, 0);
 	give(first, 0);
+	step_end();
+}
+
+/* And if the next one has freed it meanwhile: the tails are gone, and the head is his to free. */
+static void test_references_to_what_is_opened_and_freed(void **state)
+{
+	struct qr_page *first;
+
+	(void)state;
+	if (!QR_DEBUG)
+		skip(); /* nobody can come between there */
+	watched_begin(passer_point);
+	first = take_kernel(1);
+	it_is(1);
+	passer_begin(true);
+	give(it, 1);
+	give(first, 1);
+	all_is_drained();
+	assert_ptr_equal(take_kernel(1), first);
+	steps_are(1, assert_ptr_equal(take_kernel(1), it));
+	give(it, 1);
+	sem_post(&passer.shall_let_go);
+	pthread_join(passer.thread, NULL);
+	passer_end();
+
+	test_machine_check(m);
+	if (passer.got)
+		assert_true(qr_put_page(m->q, it));
+	in_use_are(2);
+	give(first, 1);
 	step_end();
 }
 
@@ -561,11 +627,7 @@ static void test_nobody_has_what_is_opened(void **state)
 	(void)state;
 	if (!QR_DEBUG)
 		skip(); /* nobody can look there */
-	step_new();
-	test_machine_one_zone(m, PAGES);
-	m->config.platform.sched_point = nobody_has_it;
-	test_machine_create(m);
-	sizes(16, 1 << 20, 1 << 20);
+	watched_begin(nobody_has_it);
 	for (unsigned order = 0; order < ORDERS; order++) {
 		struct qr_page *page;
 		unsigned nr = 0;
@@ -596,12 +658,14 @@ int main(void)
 		cmocka_unit_test(test_types_change_under_frees),
 		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_doubts_and_references),
+		cmocka_unit_test(test_puts_in_doubt),
 		cmocka_unit_test(test_copies_are_found_by_drains),
 		cmocka_unit_test(test_copies_in_one_drain),
 		cmocka_unit_test(test_copies_are_found_by_who_takes_them),
 		cmocka_unit_test(test_copies_of_what_is_in_use),
 		cmocka_unit_test(test_copies_of_another_order),
 		cmocka_unit_test(test_references_to_what_is_opened),
+		cmocka_unit_test(test_references_to_what_is_opened_and_freed),
 		cmocka_unit_test(test_nobody_has_what_is_opened),
 	};
 
