@@ -287,6 +287,23 @@ QR_INLINE void bitmap_count_whole(struct bitmap_stripe *stripe, enum qr_migratet
 			memory_order_relaxed);
 }
 
+/* There are parts with largest blocks of these orders, as well. */
+QR_INLINE void bitmap_orders_add(struct bitmap_stripe *stripe, unsigned type, uint32_t orders)
+{
+	atomic_store_explicit(&stripe->orders[type],
+			      atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) |
+				      orders,
+			      memory_order_relaxed);
+}
+
+/* Parts of these types wait to be filed. */
+QR_INLINE void bitmap_waiting_add(struct bitmap_stripe *stripe, uint32_t types)
+{
+	atomic_store_explicit(&stripe->waiting,
+			      atomic_load_explicit(&stripe->waiting, memory_order_relaxed) | types,
+			      memory_order_relaxed);
+}
+
 /* A part is about to change: from now on it is not counted. */
 void qr__bitmap_uncount(struct bitmap_buddy *buddy, uint32_t i);
 /* A pageblock has become a part: it waits to be counted. */
@@ -303,6 +320,8 @@ bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned ty
 /* File a pageblock that is partly free and in no container; and take it out of the file. */
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i);
+/* It is in a bin: out of that. */
+void qr__bitmap_bin_leave(struct bitmap_buddy *buddy, uint32_t i);
 /* Pages came back to pageblock i, which is used, or a part: it has a block of @largest now. */
 void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest);
 /* File what waits in a stripe.  Before anything is taken, for that is what orders[] relies on. */
@@ -342,6 +361,9 @@ unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigne
  */
 unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 				     enum bitmap_class class);
+/* The same for @nr pageblocks of one stripe. */
+unsigned qr__bitmap_whole_insert_all(struct bitmap_buddy *buddy, const uint32_t *pageblocks,
+				     unsigned nr, enum bitmap_class class);
 /*
  * Frames of one stripe, each a pageblock, come back.  What came of each type is added to @pages;
  * returns the largest order that one of them became part of.

@@ -412,23 +412,245 @@ QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at,
 	return true;
 }
 
+/* Blocks in no order ------------------------------------------------------------------------- */
+
+/*
+ * Blocks that come in no order each change another pageblock, and a large one changes nearly all
+ * that there is to it: it may be the first that comes back, or the last, or make the largest block
+ * grow.  Which of these it is cannot be foretold, so nothing branches by it: what need not change
+ * is written as it was, and what has become whole is noted for later, as is what the stripe has to
+ * say.  As long as pageblocks are of one type, that is little.
+ */
+
+/* So many at a time. */
+#define PORTION 64u
+
+/* What blocks change, and of what they make sure; at hand, whatever is written meanwhile. */
+struct ground {
+	struct bitmap_block *blocks;
+	struct line *lines;
+	const struct qr_pageblock *pageblocks;
+	const _Atomic uint64_t *stale;
+	const uint64_t *whole; /* set */
+	uint64_t *waiting, *filled; /* set, and its second floor */
+	uint32_t place_mask;
+};
+
+QR_INLINE struct ground ground_of(const struct qr_zone *zone, const struct bitmap_stripe *stripe)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t *waiting = bitmap_set(buddy, stripe, SET_WAITING);
+
+	return (struct ground){
+		.blocks = buddy->blocks,
+		.lines = buddy->lines,
+		.pageblocks = qr__pageblock(zone->frames, buddy->start_pfn),
+		.stale = buddy->stale,
+		.whole = bitmap_set(buddy, stripe, SET_WHOLE),
+		.waiting = waiting,
+		.filled = waiting + buddy->set_words,
+		.place_mask = (UINT32_C(1) << buddy->stripe_shift) - 1,
+	};
+}
+
+/* What of a pageblock's word says its type. */
+QR_INLINE uint32_t type_bits(const struct qr_pageblock *pageblock)
+{
+	return atomic_load_explicit(&pageblock->bits, memory_order_relaxed) &
+	       (QR_PB_TYPE_MASK | QR_PB_ISOLATE);
+}
+
+/* Pageblocks that got the last of their pages, and all of their bits. */
+static void full_rise(struct draining *draining, const struct ground *ground, const uint32_t *full,
+		      unsigned nr, enum qr_migratetype type)
+{
+	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	int64_t pages = (int64_t)nr << QR_PAGEBLOCK_ORDER;
+
+	for (unsigned n = 0; n < nr; n++) {
+		uint32_t i = full[n], place = i & ground->place_mask;
+		struct bitmap_block *block = &ground->blocks[i];
+
+		if (block->bin)
+			qr__bitmap_bin_leave(buddy, i);
+		ground->waiting[place / 64] &= ~(UINT64_C(1) << (place % 64));
+		block->waiting = block->part = false;
+		block->largest = 0;
+		block->nr_free = 0;
+		bitmap_line_set(buddy, i, false);
+	}
+	draining->in_parts[type] -= pages;
+	draining->pages[type] += pages;
+	largest_note(draining, qr__bitmap_whole_insert_all(buddy, full, nr, bitmap_class_of(type)));
+}
+
+/* Those bits that all words of a block have. */
+QR_INLINE uint64_t span_all(const _Atomic uint64_t *words, unsigned order)
+{
+	uint64_t all = atomic_load_explicit(&words[0], memory_order_relaxed);
+
+	if (order > WORD_ORDER)
+		all &= atomic_load_explicit(&words[1], memory_order_relaxed);
+	for (unsigned w = 2; w < 1u << (order - WORD_ORDER); w++)
+		all &= atomic_load_explicit(&words[w], memory_order_relaxed);
+	return all;
+}
+
+/* The order of the free block around that at word w, in a pageblock that is not all free. */
+QR_INLINE unsigned span_joined(const _Atomic uint64_t *words, uint64_t w, unsigned order)
+{
+	uint64_t all = UINT64_MAX;
+	unsigned joined = order;
+
+	if (order == WORD_ORDER && order + 1 < QR_PAGEBLOCK_ORDER) {
+		all = span_all(&words[w ^ 1], order++);
+		joined += all == UINT64_MAX;
+	}
+	for (; order + 1 < QR_PAGEBLOCK_ORDER; order++) {
+		uint64_t nr = UINT64_C(1) << (order - WORD_ORDER);
+
+		all &= span_all(&words[(w ^ nr) & ~(nr - 1)], order);
+		joined += all == UINT64_MAX;
+	}
+	return joined;
+}
+
+/* And those that any has. */
+QR_INLINE uint64_t span_any(const _Atomic uint64_t *words, unsigned order)
+{
+	uint64_t any = atomic_load_explicit(&words[0], memory_order_relaxed);
+
+	if (order > WORD_ORDER)
+		any |= atomic_load_explicit(&words[1], memory_order_relaxed);
+	if (order > WORD_ORDER + 1) {
+		any |= atomic_load_explicit(&words[2], memory_order_relaxed);
+		any |= atomic_load_explicit(&words[3], memory_order_relaxed);
+	}
+	for (unsigned w = 4; w < 1u << (order - WORD_ORDER); w++)
+		any |= atomic_load_explicit(&words[w], memory_order_relaxed);
+	return any;
+}
+
+QR_INLINE void span_fill(_Atomic uint64_t *words, unsigned order)
+{
+	atomic_store_explicit(&words[0], UINT64_MAX, memory_order_relaxed);
+	if (order > WORD_ORDER)
+		atomic_store_explicit(&words[1], UINT64_MAX, memory_order_relaxed);
+	if (order > WORD_ORDER + 1) {
+		atomic_store_explicit(&words[2], UINT64_MAX, memory_order_relaxed);
+		atomic_store_explicit(&words[3], UINT64_MAX, memory_order_relaxed);
+	}
+	for (unsigned w = 4; w < 1u << (order - WORD_ORDER); w++)
+		atomic_store_explicit(&words[w], UINT64_MAX, memory_order_relaxed);
+}
+
+/* Is the next of these frames in the same pageblock? */
+QR_INLINE bool has_row(const uint32_t *frames, unsigned nr)
+{
+	return nr > 1 && (frames[0] ^ frames[1]) >> QR_PAGEBLOCK_ORDER == 0;
+}
+
+/*
+ * Blocks of words, each by itself, up to one that is not, or whose pageblock is of another type
+ * than the first, or which wants a closer look; returns how many.
+ */
+QR_INLINE unsigned spans_give_alone(struct draining *draining, const uint32_t *frames, unsigned nr,
+				    uint64_t before, unsigned order)
+{
+	struct qr_zone *zone = draining->zone;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint32_t first = (uint32_t)((before + frames[0]) >> QR_PAGEBLOCK_ORDER);
+	enum qr_migratetype type = qr__pageblock_type(zone->frames, bitmap_pfn(buddy, first));
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, first);
+	const struct ground ground = ground_of(zone, stripe);
+	uint32_t bits = type_bits(&ground.pageblocks[first]), full[PORTION], orders = 0;
+	unsigned nr_full = 0, n;
+
+	nr = nr < PORTION ? nr : PORTION;
+	for (n = 0; n < nr; n++) {
+		uint64_t at = before + frames[n];
+		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER), place = i & ground.place_mask;
+		struct bitmap_block *block = &ground.blocks[i];
+		unsigned joined, largest, nr_free;
+		bool grows, is_full;
+
+		if (n + AHEAD < nr)
+			pageblock_fetch(buddy, before + frames[n + AHEAD]);
+		if (qr__unlikely(has_row(&frames[n], nr - n) ||
+				 type_bits(&ground.pageblocks[i]) != bits ||
+				 bitmap_set_has(ground.whole, place) ||
+				 !qr__bit_test(ground.stale, i) ||
+				 span_any(&ground.lines[0].word[at / 64], order)))
+			break;
+		span_fill(&ground.lines[0].word[at / 64], order);
+		joined = span_joined(ground.lines[0].word, at / 64, order);
+		largest = block->largest;
+		grows = joined > largest;
+		largest = grows ? joined : largest;
+		nr_free = block->nr_free + (1u << order);
+		is_full = nr_free == QR_PAGEBLOCK_NR_PAGES;
+		block->nr_free = nr_free;
+		block->largest = (uint8_t)largest;
+		block->type = (uint8_t)type;
+		block->part = true;
+		block->waiting |= grows;
+		ground.waiting[place / 64] |= (uint64_t)grows << (place % 64);
+		ground.filled[place / 64 / 64] |= UINT64_C(1) << (place / 64 % 64);
+		orders |= UINT32_C(1) << joined;
+		full[nr_full] = i;
+		nr_full += is_full;
+	}
+	draining->in_parts[type] += (int64_t)n << order;
+	if (nr_full)
+		full_rise(draining, &ground, full, nr_full, type);
+	if (orders) {
+		bitmap_orders_add(stripe, type, orders);
+		bitmap_waiting_add(stripe, QR_TYPE_BIT(type));
+		largest_note(draining, qr__fls64(orders) - 1);
+	}
+	return n;
+}
+
+/* The row that begins with frames[0]; returns how many blocks it has. */
+static QR_NOINLINE unsigned spans_row_give(struct draining *draining, const uint32_t *frames,
+					   unsigned nr, uint64_t before)
+{
+	uint64_t at = before + frames[0], mask;
+
+	nr = span_row_of(frames, nr, before, draining->order, &mask);
+	if (qr__unlikely(!span_row_give(draining, (uint32_t)(at >> QR_PAGEBLOCK_ORDER),
+					bitmap_offset(at), mask, nr << draining->order)))
+		row_give_singly(draining, frames, nr);
+	return nr;
+}
+
+QR_INLINE unsigned alone_give(struct draining *draining, const uint32_t *frames, unsigned nr,
+			      uint64_t before)
+{
+	switch (draining->order) {
+	case WORD_ORDER:
+		return spans_give_alone(draining, frames, nr, before, WORD_ORDER);
+	case WORD_ORDER + 1:
+		return spans_give_alone(draining, frames, nr, before, WORD_ORDER + 1);
+	case WORD_ORDER + 2:
+		return spans_give_alone(draining, frames, nr, before, WORD_ORDER + 2);
+	default:
+		return spans_give_alone(draining, frames, nr, before, draining->order);
+	}
+}
+
 /* The same for blocks that are words. */
 static void spans_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
 	struct qr_zone *zone = draining->zone;
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
+	uint64_t before = zone->frames->base_pfn - bitmap_of(zone)->start_pfn;
 
 	for (unsigned n = 0, row; n < nr; n += row) {
-		uint64_t at = before + frames[n], mask;
-
-		if (n + AHEAD < nr)
-			pageblock_fetch(buddy, before + frames[n + AHEAD]);
-		row = span_row_of(&frames[n], nr - n, before, draining->order, &mask);
-		if (qr__unlikely(!span_row_give(draining,
-						bitmap_index(buddy, buddy->start_pfn + at),
-						bitmap_offset(at), mask, row << draining->order)))
-			row_give_singly(draining, &frames[n], row);
+		row = has_row(frames + n, nr - n)
+			      ? 0
+			      : alone_give(draining, frames + n, nr - n, before);
+		if (!row)
+			row = spans_row_give(draining, frames + n, nr - n, before);
 	}
 }
 
@@ -483,13 +705,14 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
 			uint16_t end[QR_MAX_STRIPES])
 {
+	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
+	unsigned start = 0, shift = zone->stripe_order;
 	uint32_t grouped[CHUNK];
-	unsigned start = 0;
 
 	for (unsigned s = 0; s < zone->nr_stripes; s++)
 		end[s] = 0;
 	for (unsigned n = 0; n < nr; n++)
-		end[stripe_of(zone, frames[n])]++;
+		end[(before + frames[n]) >> shift]++;
 	for (unsigned s = 0; s < zone->nr_stripes; s++) {
 		unsigned here = end[s];
 
@@ -497,7 +720,7 @@ static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned n
 		start += here;
 	}
 	for (unsigned n = 0; n < nr; n++)
-		grouped[end[stripe_of(zone, frames[n])]++] = frames[n];
+		grouped[end[(before + frames[n]) >> shift]++] = frames[n];
 	__builtin_memcpy(frames, grouped, nr * sizeof(*frames));
 }
 

@@ -148,19 +148,24 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
 }
 
+void qr__bitmap_bin_leave(struct bitmap_buddy *buddy, uint32_t i)
+{
+	bin_remove(buddy, i);
+	order_note(buddy, i);
+	buddy->blocks[i].bin = 0;
+}
+
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
 	if (block->waiting)
 		bitmap_set_remove(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
-	if (block->bin) {
-		bin_remove(buddy, i);
-		order_note(buddy, i);
-	}
+	if (block->bin)
+		qr__bitmap_bin_leave(buddy, i);
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->part = false;
-	block->bin = 0;
+	block->largest = 0;
 	block->waiting = false;
 }
 
@@ -180,25 +185,18 @@ static void wait_begin(struct qr_zone *zone, uint32_t i)
 	}
 	block->waiting = true;
 	bitmap_set_add(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
-	atomic_store_explicit(&stripe->waiting,
-			      atomic_load_explicit(&stripe->waiting, memory_order_relaxed) |
-				      QR_TYPE_BIT(block->type),
-			      memory_order_relaxed);
+	bitmap_waiting_add(stripe, QR_TYPE_BIT(block->type));
 }
 
 void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	struct bitmap_block *block = &buddy->blocks[i];
-	_Atomic uint32_t *orders;
 
 	if (!block->waiting)
 		wait_begin(zone, i);
 	block->largest = (uint8_t)largest;
-	orders = &bitmap_stripe(buddy, i)->orders[block->type];
-	atomic_store_explicit(
-		orders, atomic_load_explicit(orders, memory_order_relaxed) | UINT32_C(1) << largest,
-		memory_order_relaxed);
+	bitmap_orders_add(bitmap_stripe(buddy, i), block->type, UINT32_C(1) << largest);
 }
 
 /* A part that waited goes where it belongs. */

@@ -270,6 +270,16 @@ unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first,
 	return coming_end(&coming, (int)qr__popcount64(row));
 }
 
+unsigned qr__bitmap_whole_insert_all(struct bitmap_buddy *buddy, const uint32_t *pageblocks,
+				     unsigned nr, enum bitmap_class class)
+{
+	struct coming coming = coming_begin(buddy, bitmap_stripe(buddy, pageblocks[0]), class);
+
+	for (unsigned n = 0; n < nr; n++)
+		coming_add(&coming, pageblocks[n]);
+	return coming_end(&coming, (int)nr);
+}
+
 QR_INLINE enum bitmap_class class_at(const struct qr_zone *zone, uint32_t frame)
 {
 	return bitmap_class_of(qr__pageblock_type(zone->frames, zone->frames->base_pfn + frame));
