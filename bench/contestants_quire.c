@@ -22,10 +22,7 @@
 
 struct quire_pool {
 	struct quire *q;
-	/* where pages and their records begin, and a record's size: 2^shift times an odd number */
-	char *pages, *records;
-	size_t record_size, odd_inverse;
-	unsigned shift;
+	char *pages; /* where they begin */
 
 	uint64_t bytes;
 	struct qr_linux_pool *hosted; /* or */
@@ -51,45 +48,19 @@ static bool pages_reserve(struct quire_pool *pool)
 	return true;
 }
 
-/*
- * Records lie side by side, so that an address follows from a record as it would in a kernel, by a
- * subtraction, a shift and a multiplication: what is divided by its size is a multiple of it, so
- * that multiplying by the inverse (modulo 2^64) of the odd part divides.
- */
-static bool addresses_prepare(struct quire_pool *pool)
-{
-	size_t odd;
-
-	if (!pages_reserve(pool))
-		return false;
-	pool->records = (char *)qr_pfn_to_page(pool->q, 0);
-	pool->record_size = (size_t)((char *)qr_pfn_to_page(pool->q, 1) - pool->records);
-	pool->shift = (unsigned)__builtin_ctzl(pool->record_size);
-	odd = pool->record_size >> pool->shift;
-	pool->odd_inverse = odd;
-	for (unsigned i = 0; i < 5;
-	     i++) /* right in 3 bits at first, and in twice as many each time */
-		pool->odd_inverse *= 2 - odd * pool->odd_inverse;
-	return odd * pool->odd_inverse == 1;
-}
-
 static void *quire_get(void *pool, unsigned order)
 {
 	const struct quire_pool *p = pool;
-	struct qr_page *page =
-		qr_alloc_pages(p->q, QR_GFP_HIGHUSER_MOVABLE | QR___GFP_NOWARN, order);
-	size_t offset = (size_t)((char *)page - p->records);
+	qr_pfn_t pfn = qr_alloc_pfn(p->q, QR_GFP_HIGHUSER_MOVABLE | QR___GFP_NOWARN, order);
 
-	return page ? p->pages + ((offset >> p->shift) * p->odd_inverse << QR_PAGE_SHIFT) : NULL;
+	return pfn != QR_PFN_NONE ? p->pages + (pfn << QR_PAGE_SHIFT) : NULL;
 }
 
 static void quire_put(void *pool, void *pages, unsigned order)
 {
 	const struct quire_pool *p = pool;
-	size_t index = (size_t)((char *)pages - p->pages) >> QR_PAGE_SHIFT;
 
-	qr___free_pages(p->q, (struct qr_page *)(void *)(p->records + index * p->record_size),
-			order);
+	qr_free_pfn(p->q, (size_t)((char *)pages - p->pages) >> QR_PAGE_SHIFT, order);
 }
 
 /* Making and ending pools --------------------------------------------------------------------- */
@@ -112,7 +83,7 @@ static void quire_close(void *pool)
 /* The pool once it has its instance; NULL, with a line on stderr, if something was in the way. */
 static void *pool_finish(struct quire_pool *pool, const char *engine, const char *why)
 {
-	if (pool->q && addresses_prepare(pool))
+	if (pool->q && pages_reserve(pool))
 		return pool;
 	fprintf(stderr, "qr-bench: %s: %s\n", engine, pool->q ? "no addresses for its pages" : why);
 	quire_close(pool);

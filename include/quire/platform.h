@@ -118,8 +118,8 @@ struct qr_platform {
 	enum qr_local_result (*local_commit)(void *ctx, const struct qr_local_commit *commit);
 
 	/*
-	 * What the functions of QR_LOCAL_HEADER need to know, if the core was built with them: see
-	 * src/base/local_commit.h.  0: the hook is called.
+	 * What the functions of QR_STEP_HEADER need to know, if the core was built with them: see
+	 * src/alloc/step.h.  0: the hook is called.
 	 */
 	uintptr_t local_area;
 

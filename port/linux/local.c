@@ -18,8 +18,8 @@
  * CPU that comes later with a number beyond the machine's has no word at all, and a thread without
  * an rseq area neither; both pass the caches by.
  */
-#include "local_inline.h"
 #include "pool.h"
+#include "rseq.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -35,13 +35,7 @@
 #endif
 #endif
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-
-#if defined(RSEQ_SIG) && defined(__GLIBC__) && !defined(__SANITIZE_THREAD__) && \
+#if defined(RSEQ_SIG) && defined(__GLIBC__) && !defined(QR_RSEQ_UNSEEN) && \
 	(defined(__x86_64__) || defined(__AARCH64EL__))
 #define HAVE_LOCAL 1
 #else
@@ -49,21 +43,6 @@
 #endif
 
 #if HAVE_LOCAL
-
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
-
-/*
- * A struct rseq_cs: version and flags, first instruction, length up to and with the last one, abort
- * handler.  Its address in the area is what puts a thread into the sequence.  The area's pointer is
- * cleared at the end: the descriptor may go away with the library that has it.
- */
-#define DESCRIPTOR \
-	".pushsection __rseq_cs, \"aw\"\n\t" \
-	".balign 32\n" \
-	"10:\t.long 0, 0\n\t" \
-	".quad 1f, 2f - 1f, 4f\n\t" \
-	".popsection\n\t"
 
 /*
  * 0 begins; 1 is the first instruction of the sequence, and 2 the one after the last; 3: the lock
@@ -107,7 +86,7 @@
 /* The abort handler has the signature in front of it, and is out of the way like the failure. */
 #define ELSEWHERE \
 	".subsection 1\n\t" \
-	".long " TEXT(RSEQ_SIG) "\n" \
+	".long " QR_RSEQ_SIGNATURE "\n" \
 	"4:\t" AGAIN "\n" \
 	"3:\t" NOT_TAKEN "\n\t" \
 	".previous\n\t"
@@ -122,7 +101,7 @@ static uint32_t *local_trylock(void *ctx, uint32_t *words, size_t stride)
 	uint32_t *word;
 	uint64_t value;
 
-	__asm__ volatile(DESCRIPTOR SEQUENCE ELSEWHERE
+	__asm__ volatile(QR_RSEQ_DESCRIPTOR SEQUENCE ELSEWHERE
 			 : [word] "=&r"(word), [value] "=&r"(value), [sequence] "+m"(area->rseq_cs)
 			 : [cpu] "m"(area->cpu_id), [nr_cpus] "r"(pool->nr_cpus),
 			   [stride] "r"(stride), [words] "r"(words)
@@ -130,16 +109,79 @@ static uint32_t *local_trylock(void *ctx, uint32_t *words, size_t stride)
 	return word;
 }
 
-#ifdef QR_LOCAL_HAVE_INLINE
+#ifdef QR_RSEQ_STEPS
+
+/* clang-format off */
+
+/* We are still on the CPU, and its lock is free; else to back. */
+#define STILL_THERE \
+	"cmpl %[cpu], %%fs:" QR_RSEQ_CPU "(%[area])\n\t" \
+	"jne %l[back]\n\t" \
+	"cmpl $0, %[word]\n\t" \
+	"jne %l[back]\n\t"
+
+/* The count alone, so there is one store: if it is aborted, nothing was done. */
+static enum qr_local_result count_commit(uintptr_t area, const struct qr_local_commit *c)
+{
+	__asm__ volatile goto(
+		QR_RSEQ_ENTER STILL_THERE
+		"cmpq %[seen], %[count]\n\t"
+		"jne %l[back]\n\t"
+		"leaq 1(%[seen]), %%rax\n\t"
+		"movq %%rax, %[count]"
+		QR_RSEQ_LEAVE("back")
+		:
+		: [area] "r"(area), [cpu] "r"(c->cpu), [word] "m"(*c->word), [count] "m"(*c->count),
+		  [seen] "r"(c->seen)
+		: "rax", "memory", "cc"
+		: back);
+	return QR_LOCAL_DONE;
+back:
+	qr_rseq_leave(area);
+	return QR_LOCAL_NOT;
+}
+
+/* With more stores it may be aborted between them. */
+static enum qr_local_result whole_commit(uintptr_t area, const struct qr_local_commit *c)
+{
+	enum qr_local_result result = QR_LOCAL_NOT;
+
+	__asm__ volatile goto(
+		QR_RSEQ_ENTER STILL_THERE
+		"cmpl $0, %[gate]\n\t"
+		"jne %l[back]\n\t"
+		"cmpb %b[is], %[mark]\n\t"
+		"jne %l[back]\n\t"
+		"cmpq %[seen], %[count]\n\t"
+		"jne %l[back]\n\t"
+		"leaq 1(%[seen]), %%rax\n\t"
+		"movl %[number], %[slot]\n\t"
+		"movb %b[becomes], %[mark]\n\t"
+		"movq %%rax, %[count]"
+		QR_RSEQ_LEAVE("doubt")
+		:
+		: [area] "r"(area), [cpu] "r"(c->cpu), [word] "m"(*c->word), [gate] "m"(*c->gate),
+		  [mark] "m"(*c->mark), [is] "r"(c->mark_is), [becomes] "r"(c->mark_becomes),
+		  [seen] "r"(c->seen), [count] "m"(*c->count), [number] "r"(c->number),
+		  [slot] "m"(*c->slot)
+		: "rax", "memory", "cc"
+		: back, doubt);
+	return QR_LOCAL_DONE;
+doubt:
+	result = QR_LOCAL_IN_DOUBT;
+back:
+	qr_rseq_leave(area);
+	return result;
+}
+
+/* clang-format on */
 
 static enum qr_local_result local_commit(void *ctx, const struct qr_local_commit *commit)
 {
 	uintptr_t area = (uintptr_t)__rseq_offset;
 
 	(void)ctx;
-	if (commit->gate)
-		return qr_local_inline_commit(area, *commit);
-	return qr_local_inline_count(area, *commit) ? QR_LOCAL_DONE : QR_LOCAL_NOT;
+	return commit->gate ? whole_commit(area, commit) : count_commit(area, commit);
 }
 
 static void commit_fill(struct qr_platform *platform)
@@ -155,7 +197,7 @@ static void commit_fill(struct qr_platform *platform)
 	(void)platform;
 }
 
-#endif /* QR_LOCAL_HAVE_INLINE */
+#endif /* QR_RSEQ_STEPS */
 
 static int membarrier(int command)
 {

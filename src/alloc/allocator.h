@@ -111,8 +111,7 @@ struct qr_allocator {
 	/* a: is there a shortest way, and how is it gone?  QR_STEPS_...; see step.h */
 	_Atomic uintptr_t steps;
 	struct qr_step_route *routes; /* c: by mark; NULL: no steps here */
-	/* l: by node and the low bits of gfp: the route of single pages; NULL: none */
-	const struct qr_step_route *_Atomic *ways;
+	char *step_cpus; /* c: a struct qr_step_cpu every QR_STEP_CPU_SIZE bytes */
 	uint32_t pcp_orders; /* c: bit k: the caches keep blocks of order k */
 	_Atomic uint32_t speculation_mode; /* a: see speculation.c; each free looks at it */
 	bool check_pages; /* c: any option that needs page checks */

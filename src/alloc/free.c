@@ -362,9 +362,18 @@ static QR_NOINLINE void single_free(struct quire *q, struct qr_page *page,
 	longer_free(q, page, 0, step);
 }
 
+/* Its place among the records, for a step. */
+QR_INLINE enum qr_local_result step_free(struct quire *q, const struct qr_page *page,
+					 unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	return qr__step_free(alloc, qr__page_index_of_any(&alloc->frames, page), order);
+}
+
 static QR_NOINLINE void blocks_free(struct quire *q, struct qr_page *page, unsigned order)
 {
-	enum qr_local_result step = qr__step_free(qr__allocator(q), page, order);
+	enum qr_local_result step = step_free(q, page, order);
 
 	if (qr__unlikely(step != QR_LOCAL_DONE))
 		longer_free(q, page, order, step);
@@ -378,9 +387,46 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 		blocks_free(q, page, order);
 		return;
 	}
-	step = qr__step_free(qr__allocator(q), page, 0);
+	step = step_free(q, page, 0);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
 		single_free(q, page, step);
+}
+
+/* By its number; one that is none of this instance's has no record. */
+static QR_NOINLINE void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order,
+					enum qr_local_result step)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_page *page = qr_pfn_to_page(q, pfn);
+
+	if (qr__likely(page))
+		longer_free(q, page, order, step);
+	else if (qr__bad_page_ratelimit(alloc))
+		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
+			"free of pfn %#llx, order %u, refused: " NOT_OURS, (unsigned long long)pfn,
+			order);
+}
+
+QR_INLINE void free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	enum qr_local_result step = qr__step_free(alloc, pfn - alloc->frames.base_pfn, order);
+
+	if (qr__unlikely(step != QR_LOCAL_DONE))
+		longer_free_pfn(q, pfn, order, step);
+}
+
+static QR_NOINLINE void blocks_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+{
+	free_pfn(q, pfn, order);
+}
+
+void qr_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+{
+	if (order)
+		blocks_free_pfn(q, pfn, order);
+	else
+		free_pfn(q, pfn, 0);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
@@ -431,7 +477,7 @@ static QR_NOINLINE bool longer_put(struct qr_allocator *alloc, struct qr_page *p
 bool qr_put_page(struct quire *q, struct qr_page *page)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	enum qr_local_result step = qr__step_free(alloc, page, 0);
+	enum qr_local_result step = step_free(q, page, 0);
 
 	return qr__likely(step == QR_LOCAL_DONE) || longer_put(alloc, page, step);
 }

@@ -100,7 +100,7 @@ void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *p
 
 		pcp->mag.put[order].limit = limit;
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++)
-			pcp->mag.get[type][order].limit = ring_limit(limit, order);
+			pcp->mag.get[type][order].limit = (uint16_t)ring_limit(limit, order);
 	}
 }
 

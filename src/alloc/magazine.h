@@ -66,22 +66,35 @@ struct qr_per_cpu_pages;
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 1024u)
 #define QR_MAGAZINE_PUT_END(order) (1024u - 128u + QR_MAGAZINE_END(order))
 
-/*
- * A get magazine is a ring: block n, counted from the first that ever came to it, is at n modulo
- * its room.  Both counts only grow, so that whoever read one can tell whether anything happened
- * since (base/local_commit.h).
- */
-struct qr_magazine_ring {
-	_Atomic uint64_t head; /* P: blocks that left it */
-	_Atomic uint64_t tail; /* P: and that came */
-	uint64_t limit; /* p: with so many it takes none back */
-	_Atomic uint32_t last; /* about: the block that left it last, by a step */
-};
-
 struct qr_magazine_put {
 	_Atomic uint64_t nr; /* P: blocks in it */
 	uint64_t limit; /* p: with so many it is full; 0: of this order nothing is cached */
+	uint32_t *frames; /* c: where they are, for steps */
 };
+
+/*
+ * A get magazine is a ring: block n, counted from the first that ever came to it, is at n modulo
+ * its room.  Both counts only grow, so that whoever read one can tell whether anything happened
+ * since (step.h).
+ *
+ * In the same cache line is whatever else a step has to know of the blocks of one zone, type and
+ * order on one CPU.  Where there are no steps, these are NULL.
+ */
+struct qr_magazine_ring {
+	_Alignas(64) _Atomic uint64_t head; /* P: blocks that left it */
+	_Atomic uint64_t tail; /* P: and that came */
+	_Atomic uint32_t last; /* about: the block that left it last, by a step */
+	uint16_t limit; /* p: with so many it takes none back */
+	uint8_t mark; /* c: of what left it */
+	uint64_t open; /* c: what the state says of that, if it is plain */
+	uint32_t *frames; /* c: place 0 */
+	struct qr_magazine_put *put; /* c: where its blocks are freed to, if not back here */
+	const _Atomic uint32_t *lock; /* c: the cache's; 0: free */
+	const _Atomic uint32_t *zone_flags; /* c: 0: the zone is neither short nor disturbed */
+};
+
+_Static_assert(sizeof(struct qr_magazine_ring) == 64, "all a step reads of a CPU is one line");
+_Static_assert(QR_MAGAZINE_ROOM(0) <= UINT16_MAX, "a ring's limit");
 
 struct qr_magazines {
 	struct qr_magazine_ring get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_ORDERS];

@@ -626,22 +626,86 @@ static QR_NOINLINE struct qr_page *single_alloc(struct quire *q, qr_gfp_t gfp)
 	return longer_alloc(q, gfp, 0);
 }
 
+/* A step took block i, but its mark is not what it usually is. */
+static QR_COLD struct qr_page *marked_alloc(struct quire *q, qr_gfp_t gfp, unsigned order,
+					    const struct qr_magazine_ring *from, uint64_t i)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+
+	return qr__step_open_by_state(alloc, from, i) ? &alloc->frames.pages[i]
+						      : longer_alloc(q, gfp, order);
+}
+
 static QR_NOINLINE struct qr_page *blocks_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
-	struct qr_page *page = qr__step_alloc(qr__allocator(q), gfp, order);
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_magazine_ring *from;
+	uint64_t i;
 
-	return qr__likely(page) ? page : longer_alloc(q, gfp, order);
+	if (qr__unlikely(!qr__step_take(alloc, gfp, order, &from, &i)))
+		return longer_alloc(q, gfp, order);
+	if (qr__unlikely(!qr__step_open(alloc, from, i, order)))
+		return marked_alloc(q, gfp, order, from, i);
+	return &alloc->frames.pages[i];
 }
 
 struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
-	struct qr_page *page;
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_magazine_ring *from;
+	uint64_t i;
 
 	if (order)
 		return blocks_alloc(q, gfp, order);
-	page = qr__step_alloc(qr__allocator(q), gfp, 0);
-	return qr__likely(page) ? page : single_alloc(q, gfp);
+	if (qr__unlikely(!qr__step_take(alloc, gfp, 0, &from, &i)))
+		return single_alloc(q, gfp);
+	if (qr__unlikely(!qr__step_open(alloc, from, i, 0)))
+		return marked_alloc(q, gfp, 0, from, i);
+	return &alloc->frames.pages[i];
 }
+
+/* By frame number -------------------------------------------------------------------------- */
+
+static qr_pfn_t pfn_or_none(const struct qr_allocator *alloc, const struct qr_page *page)
+{
+	return page ? qr__page_pfn(&alloc->frames, page) : QR_PFN_NONE;
+}
+
+static QR_NOINLINE qr_pfn_t longer_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	return pfn_or_none(qr__allocator(q), longer_alloc(q, gfp, order));
+}
+
+static QR_COLD qr_pfn_t marked_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order,
+					 const struct qr_magazine_ring *from, uint64_t i)
+{
+	return pfn_or_none(qr__allocator(q), marked_alloc(q, gfp, order, from, i));
+}
+
+QR_INLINE qr_pfn_t alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_magazine_ring *from;
+	uint64_t i;
+
+	if (qr__unlikely(!qr__step_take(alloc, gfp, order, &from, &i)))
+		return longer_alloc_pfn(q, gfp, order);
+	if (qr__unlikely(!qr__step_open(alloc, from, i, order)))
+		return marked_alloc_pfn(q, gfp, order, from, i);
+	return alloc->frames.base_pfn + i;
+}
+
+static QR_NOINLINE qr_pfn_t blocks_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	return alloc_pfn(q, gfp, order);
+}
+
+qr_pfn_t qr_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	return order ? blocks_alloc_pfn(q, gfp, order) : alloc_pfn(q, gfp, 0);
+}
+
+/* Folios ----------------------------------------------------------------------------------- */
 
 struct qr_page *qr_folio_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {

@@ -19,21 +19,21 @@ static bool can_step(const struct qr_config *config)
 void qr__step_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null, char *memory)
 {
 	uint64_t nr_frames = layout->end_pfn - layout->base_pfn;
-	size_t routes, ways, marks[QR_MARK_ORDERS];
+	size_t routes, cpus, marks[QR_MARK_ORDERS];
 
 	if (!can_step(layout->config))
 		return;
 	routes = qr__layout_room(layout, QR_NR_ROUTES * sizeof(struct qr_step_route),
-				 _Alignof(struct qr_step_route));
-	ways = qr__layout_room(layout, layout->nr_nodes * QR_NR_WAYS * sizeof(*alloc_or_null->ways),
-			       _Alignof(struct qr_step_route));
+				 QR_METADATA_ALIGN);
+	cpus = qr__layout_room(layout, (size_t)layout->nr_cpus << QR_STEP_CPU_SHIFT,
+			       QR_METADATA_ALIGN);
 	for (unsigned order = 0; order < QR_MARK_ORDERS; order++)
 		marks[order] =
 			qr__layout_room(layout, (size_t)(nr_frames >> order), QR_METADATA_ALIGN);
 	if (!memory)
 		return;
 	alloc_or_null->routes = (struct qr_step_route *)(void *)(memory + routes);
-	alloc_or_null->ways = (void *)(memory + ways);
+	alloc_or_null->step_cpus = memory + cpus;
 	for (unsigned order = 0; order < QR_MARK_ORDERS; order++)
 		alloc_or_null->frames.marks[order] =
 			(_Atomic uint8_t *)(void *)(memory + marks[order]);
@@ -41,29 +41,39 @@ void qr__step_rooms(struct qr_layout *layout, struct qr_allocator *alloc_or_null
 
 /* Routes ----------------------------------------------------------------------------------- */
 
-/* Of member [index] of an array in a cache, bytes from the cache's start on. */
-#define PLACE(array, index) \
-	((uint32_t)(offsetof(struct qr_per_cpu_pages, mag.array) + \
-		    (index) * sizeof(((struct qr_per_cpu_pages *)NULL)->mag.array[0])))
+#define FIRST_ROUTE 1u /* 0 is no mark */
+
+/* A route's ring on a CPU. */
+static struct qr_magazine_ring *ring_of(const struct qr_step_route *route, unsigned cpu)
+{
+	return (struct qr_magazine_ring *)(void *)((char *)route->ring +
+						   cpu * sizeof(struct qr_per_cpu_pages));
+}
+
+static void ring_init(struct qr_per_cpu_pages *pcp, const struct qr_zone *zone, unsigned type,
+		      unsigned order)
+{
+	struct qr_magazine_ring *ring = &pcp->mag.get[type][order];
+
+	ring->mark = qr__route_of(zone, type, order);
+	ring->open =
+		zone->id | QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1);
+	ring->frames = qr__ring_frames(&pcp->mag, type, order);
+	ring->put = &pcp->mag.put[order];
+	ring->put->frames = qr__put_frames(&pcp->mag, order);
+	ring->lock = &pcp->lock.taken;
+	ring->zone_flags = &zone->flags;
+}
 
 static void route_init(struct qr_step_route *route, struct qr_zone *zone, unsigned type,
 		       unsigned order)
 {
+	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++)
+		ring_init(qr__pcp_of(zone, cpu), zone, type, order);
 	route->zone = zone;
-	route->caches = zone->pcp;
-	route->open =
-		zone->id | QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1);
-	route->ring = PLACE(get, type) + order * (uint32_t)sizeof(struct qr_magazine_ring);
-	route->ring_frames =
-		PLACE(get_frames, type) +
-		(QR_MAGAZINE_END(order) - QR_MAGAZINE_ROOM(order)) * (uint32_t)sizeof(uint32_t);
-	route->ring_mask = (uint8_t)(QR_MAGAZINE_ROOM(order) - 1);
-	route->put = PLACE(put, order);
-	route->put_frames =
-		PLACE(put_frames, QR_MAGAZINE_PUT_END(order) - QR_MAGAZINE_PUT_ROOM(order));
+	route->ring = &zone->pcp->mag.get[type][order];
+	route->open = route->ring->open;
 	route->order = (uint8_t)order;
-	/* whole pageblocks are all alike, wherever they lie */
-	route->apart = order == QR_PAGEBLOCK_ORDER ? 0 : ~(uint32_t)(QR_PAGEBLOCK_NR_PAGES - 1);
 }
 
 static unsigned zone_routes_init(struct qr_step_route *routes, struct qr_zone *zone, unsigned nr)
@@ -73,14 +83,14 @@ static unsigned zone_routes_init(struct qr_step_route *routes, struct qr_zone *z
 	if (!zone->pcp || nr + nr_of_zone > QR_MARK_CACHED)
 		return nr;
 	zone->route = (uint8_t)nr;
-	for (unsigned n = 0; n < nr_of_zone; n++, nr++) {
+	for (unsigned n = 0; n < nr_of_zone; n++, nr++)
 		route_init(&routes[nr], zone, n / QR_MAGAZINE_ORDERS, n % QR_MAGAZINE_ORDERS);
-		routes[nr].mark = (uint8_t)nr;
-	}
 	return nr;
 }
 
-static const struct qr_step_route *way_of(struct qr_allocator *alloc, int nid, qr_gfp_t gfp)
+/* The route of single pages for such a request, which those of larger blocks follow; or NULL. */
+static const struct qr_step_route *route_for(const struct qr_allocator *alloc, int nid,
+					     qr_gfp_t gfp)
 {
 	const struct qr_node *node = qr__node(&alloc->frames, nid);
 	const struct qr_zone *zone = atomic_load_explicit(
@@ -92,29 +102,51 @@ static const struct qr_step_route *way_of(struct qr_allocator *alloc, int nid, q
 	return &alloc->routes[qr__route_of(zone, type, 0)];
 }
 
+static void cpu_ways_set(struct qr_allocator *alloc, unsigned cpu)
+{
+	for (qr_gfp_t gfp = 0; gfp < QR_NR_WAYS; gfp++) {
+		const struct qr_step_route *route =
+			route_for(alloc, alloc->frames.cpu_node[cpu], gfp);
+
+		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+			atomic_store_explicit(&qr__step_cpu(alloc, cpu)->ways[order][gfp],
+					      route ? ring_of(route + order, cpu) : NULL,
+					      memory_order_release);
+	}
+}
+
 void qr__step_ways_set(struct qr_allocator *alloc)
 {
-	for (unsigned n = 0; alloc->ways && n < alloc->frames.nr_nodes * QR_NR_WAYS; n++)
-		atomic_store_explicit(&alloc->ways[n],
-				      way_of(alloc, (int)(n / QR_NR_WAYS), n % QR_NR_WAYS),
-				      memory_order_release);
+	for (unsigned cpu = 0; alloc->step_cpus && cpu < qr__alloc_base(alloc)->nr_cpus; cpu++)
+		cpu_ways_set(alloc, cpu);
+}
+
+/* Nothing left a ring yet, and the first will do: where it is not the right one, marks say so. */
+static void cpus_init(struct qr_allocator *alloc)
+{
+	const struct qr_step_route *first = &alloc->routes[FIRST_ROUTE];
+
+	for (unsigned cpu = 0; cpu < qr__alloc_base(alloc)->nr_cpus; cpu++)
+		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
+			qr__step_cpu(alloc, cpu)->recent[order] = ring_of(first + order, cpu);
 }
 
 void qr__step_init(struct qr_allocator *alloc)
 {
 	struct qr_step_route *routes = alloc->routes;
+	unsigned nr = FIRST_ROUTE;
 	struct qr_zone *zone;
-	unsigned nr = 1; /* 0 is no mark */
 
 	if (!routes)
 		return;
+	for (unsigned mark = 0; mark < QR_NR_ROUTES; mark++)
+		routes[mark].order = QR_NR_PAGE_ORDERS;
 	qr__for_each_zone(&alloc->frames, zone)
 	{
 		nr = zone_routes_init(routes, zone, nr);
 	}
-	routes[0].order = QR_NR_PAGE_ORDERS;
-	for (; nr < QR_NR_ROUTES; nr++)
-		routes[nr].order = QR_NR_PAGE_ORDERS;
+	if (nr > FIRST_ROUTE)
+		cpus_init(alloc);
 	qr__step_ways_set(alloc);
 	qr__detour_set(alloc, 0, false);
 }
@@ -126,9 +158,9 @@ static uintptr_t steps_of(const struct qr_allocator *alloc, uint32_t detours)
 {
 	const struct qr_platform *p = &alloc->frames.base.platform;
 
-	if (detours || !alloc->routes || p->current_task)
+	if (detours || !alloc->routes || !alloc->routes[FIRST_ROUTE].ring || p->current_task)
 		return QR_STEPS_NONE;
-	return QR_LOCAL_HAVE_INLINE && p->local_area ? p->local_area : QR_STEPS_BY_HOOK;
+	return QR_STEPS_HAVE_INLINE && p->local_area ? p->local_area : QR_STEPS_BY_HOOK;
 }
 
 /* Of several who do this at once, the last to write has seen all reasons. */
@@ -166,17 +198,18 @@ static void anothers_report(struct qr_zone *zone, uint32_t i, unsigned order)
 	qr__pcp_leave(zone, pcp);
 }
 
-QR_COLD struct qr_page *qr__step_open_other(struct qr_allocator *alloc,
-					    const struct qr_step_route *route, uint32_t i)
+QR_COLD bool qr__step_open_by_state(struct qr_allocator *alloc, const struct qr_magazine_ring *from,
+				    uint64_t i)
 {
+	const struct qr_step_route *route = &alloc->routes[from->mark];
 	struct qr_frames *frames = &alloc->frames;
 
 	if (!qr__word_is_cached(qr__frame_word(frames, i), route->order)) {
-		anothers_report(route->zone, i, route->order);
-		return NULL;
+		anothers_report(route->zone, (uint32_t)i, route->order);
+		return false;
 	}
-	qr__fast_open(frames, i, route->order, route->mark);
-	return &frames->pages[i];
+	qr__fast_open(frames, (uint32_t)i, route->order, from->mark);
+	return true;
 }
 
 /* By the hook ------------------------------------------------------------------------------ */
@@ -187,21 +220,84 @@ static enum qr_local_result hook_commit(const struct qr_base *base,
 	return base->platform.local_commit(base->platform.ctx, commit);
 }
 
+static const uint32_t *word_of(const struct qr_magazine_ring *ring)
+{
+	return (const uint32_t *)(const void *)ring->lock;
+}
+
+/* Neither short of pages nor disturbed in any other way? */
+static bool zone_open(const struct qr_magazine_ring *ring)
+{
+	return !atomic_load_explicit(ring->zone_flags, memory_order_relaxed);
+}
+
+/* The block that waits first in the ring would be taken by this; false: none waits. */
+static bool take_prepare(struct qr_magazine_ring *ring, unsigned order, uint32_t cpu, uint32_t *i,
+			 struct qr_local_commit *commit)
+{
+	uint64_t head = qr__read(&ring->head);
+
+	if (head == atomic_load_explicit(&ring->tail, memory_order_acquire))
+		return false;
+	*i = ring->frames[qr__ring_place(head, order)];
+	atomic_store_explicit(&ring->last, *i, memory_order_relaxed);
+	*commit = (struct qr_local_commit){
+		.cpu = cpu,
+		.word = word_of(ring),
+		.count = (uint64_t *)(void *)&ring->head,
+		.seen = head,
+	};
+	return true;
+}
+
 struct qr_page *qr__step_hook_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned order)
 {
-	const struct qr_base *base = &alloc->frames.base;
-	const struct qr_step_route *route;
+	const struct qr_base *base = qr__alloc_base(alloc);
+	struct qr_magazine_ring *ring;
 	struct qr_local_commit commit;
 	uint32_t cpu, i;
 
 	if (qr__steps(alloc) == QR_STEPS_NONE || !qr__fast_request_usual(gfp, order))
 		return NULL;
 	cpu = qr__cpu_racy(base);
-	route = qr__step_route(alloc, cpu, gfp, order);
-	if (!route || !qr__step_take(route, cpu, &i, &commit) ||
+	ring = atomic_load_explicit(&qr__step_cpu(alloc, cpu)->ways[0][qr__step_way(gfp, order)],
+				    memory_order_acquire);
+	if (!ring || !zone_open(ring) || !take_prepare(ring, order, cpu, &i, &commit) ||
 	    hook_commit(base, &commit) != QR_LOCAL_DONE)
 		return NULL;
-	return qr__step_open(alloc, route, i, order);
+	if (!qr__step_open(alloc, ring, i, order) && !qr__step_open_by_state(alloc, ring, i))
+		return NULL;
+	return &alloc->frames.pages[i];
+}
+
+/* Where a block that is freed would go: into a place, and a count would be one more. */
+struct place {
+	_Atomic uint64_t *count;
+	uint64_t seen;
+	uint32_t *slot;
+};
+
+/* Behind those that wait in the ring, if block i lies where the last one that left it did. */
+static bool place_back(struct qr_magazine_ring *ring, unsigned order, uint64_t i,
+		       struct place *place)
+{
+	uint32_t last = atomic_load_explicit(&ring->last, memory_order_relaxed);
+
+	if ((last ^ (uint32_t)i) & qr__step_apart(order))
+		return false;
+	place->count = &ring->tail;
+	place->seen = qr__read(&ring->tail);
+	place->slot = &ring->frames[qr__ring_place(place->seen, order)];
+	return place->seen - qr__read(&ring->head) < ring->limit;
+}
+
+/* Into the put magazine, unless it would be full. */
+static bool place_put(struct qr_magazine_put *put, struct place *place)
+{
+	place->count = &put->nr;
+	place->seen = qr__read(&put->nr);
+	place->slot = &put->frames[place->seen];
+	return place->seen + 1 < put->limit;
 }
 
 enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_page *page,
@@ -209,18 +305,33 @@ enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_pa
 {
 	uint64_t i = qr__page_index_of_any(&alloc->frames, page);
 	const struct qr_step_route *route;
-	struct qr_local_commit commit;
-	struct qr_step_place place;
+	struct qr_magazine_ring *ring;
+	struct place place;
+	_Atomic uint8_t *mark;
 	uint32_t cpu;
 
-	if (qr__steps(alloc) == QR_STEPS_NONE)
+	if (qr__steps(alloc) == QR_STEPS_NONE || !qr__step_may_free(alloc, i, order))
 		return QR_LOCAL_NOT;
-	route = qr__step_route_back(alloc, i, order);
-	if (!route)
+	mark = qr__mark_of(&alloc->frames, i, order);
+	route = &alloc->routes[qr__mark(mark)];
+	if (route->order != order)
 		return QR_LOCAL_NOT;
-	cpu = qr__cpu_racy(&alloc->frames.base);
-	if (!qr__step_place(route, qr__step_cache(route, cpu), i, &place))
+	cpu = qr__cpu_racy(qr__alloc_base(alloc));
+	ring = ring_of(route, cpu);
+	if (!zone_open(ring) ||
+	    !(place_back(ring, order, i, &place) || place_put(ring->put, &place)))
 		return QR_LOCAL_NOT;
-	commit = qr__step_drop(alloc, route, cpu, i, order, &place);
-	return hook_commit(&alloc->frames.base, &commit);
+	return hook_commit(qr__alloc_base(alloc),
+			   &(struct qr_local_commit){
+				   .cpu = cpu,
+				   .word = word_of(ring),
+				   .count = (uint64_t *)(void *)place.count,
+				   .seen = place.seen,
+				   .gate = (const uint32_t *)(const void *)&alloc->speculation_mode,
+				   .mark = (uint8_t *)(void *)mark,
+				   .mark_is = ring->mark,
+				   .mark_becomes = QR_MARK_CACHED,
+				   .slot = place.slot,
+				   .number = (uint32_t)i,
+			   });
 }

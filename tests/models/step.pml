@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * step.pml - a free by one step (src/alloc/step.h, base/local_commit.h), in all interleavings
+ * step.pml - a free by one step (src/alloc/step.h), in all interleavings
  *
  * One block, a magazine with room for it, the lock of its cache.  The CPU runs two threads by turns:
  * one frees the block by a step, a sequence that looks at the lock, the gate, the mark and the count

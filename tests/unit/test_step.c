@@ -50,7 +50,7 @@ static void test_types(void **state)
 		steps_are(1, page = take(gfps[type], 0));
 		assert_int_equal(qr__ring_nr(own), nr - 1);
 		assert_int_equal(mark_of(page), qr__route_of(zone(), type, 0));
-		assert_int_equal(allocator()->routes[mark_of(page)].mark, mark_of(page));
+		assert_ptr_equal(allocator()->routes[mark_of(page)].ring, own);
 		steps_are(1, give(page, 0));
 		assert_int_equal(qr__ring_nr(own), nr);
 		give(first, 0);
@@ -169,7 +169,7 @@ static void test_whole_pageblocks_always_go_back(void **state)
 	put = nr_put(order);
 	last_set_elsewhere(order);
 	nr = nr_ring(order);
-	ring(order)->limit = nr + 1;
+	ring(order)->limit = (uint16_t)(nr + 1);
 	steps_are(1, give(page, order));
 	assert_int_equal(nr_ring(order), nr + 1);
 	assert_int_equal(nr_put(order), put);
@@ -187,7 +187,7 @@ static void test_rings_have_limits(void **state)
 		a = step_take(order);
 		b = step_take(order);
 		put = nr_put(order);
-		ring(order)->limit = nr_ring(order) + 1;
+		ring(order)->limit = (uint16_t)(nr_ring(order) + 1);
 		last_set(pcp(), a, order);
 		steps_are(1, give(a, order));
 		assert_int_equal(nr_put(order), put);
@@ -211,7 +211,7 @@ static void test_rings_go_round(void **state)
 		struct qr_page *page = step_take(order);
 		unsigned waiting = nr_ring(order);
 
-		ring(order)->limit = waiting + 1;
+		ring(order)->limit = (uint16_t)(waiting + 1);
 		for (uint64_t n = 0; n < rounds; n++) {
 			struct qr_page *next;
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port/linux/step_inline.h - steps as restartable sequences, for the core to inline
+ *
+ * The hosted core is built with this as QR_STEP_HEADER: src/alloc/step.h includes it, has the
+ * theory and the structures that the sequences read, and says what the functions do.  What a
+ * sequence is, is told in local.c.
+ *
+ * local_area is where the thread pointer's register leads to the thread's rseq area: an offset.
+ */
+#ifndef QUIRE_PORT_LINUX_STEP_INLINE_H
+#define QUIRE_PORT_LINUX_STEP_INLINE_H
+
+#include "rseq.h"
+
+#ifdef QR_RSEQ_STEPS
+#define QR_STEPS_HAVE_INLINE 1
+
+/* Where in the structures of steps the sequences look. */
+#define QR_RING_HEAD "0"
+#define QR_RING_TAIL "8"
+#define QR_RING_LAST "16"
+#define QR_RING_LIMIT "20"
+#define QR_RING_MARK "22"
+#define QR_RING_FRAMES "32"
+#define QR_RING_PUT "40"
+#define QR_RING_LOCK "48"
+#define QR_RING_ZONE_FLAGS "56"
+#define QR_PUT_NR "0"
+#define QR_PUT_LIMIT "8"
+#define QR_PUT_FRAMES "16"
+#define QR_CPU_RECENT "0"
+#define QR_CPU_SHIFT "12"
+#define QR_ROUTE_RING "8"
+#define QR_ROUTE_ORDER "24"
+#define QR_ROUTE_SHIFT "5"
+
+#define QR_STEP_IS_AT(type, member, where) \
+	_Static_assert(offsetof(struct type, member) == (where), #member " of " #type)
+
+QR_STEP_IS_AT(qr_magazine_ring, head, 0);
+QR_STEP_IS_AT(qr_magazine_ring, tail, 8);
+QR_STEP_IS_AT(qr_magazine_ring, last, 16);
+QR_STEP_IS_AT(qr_magazine_ring, limit, 20);
+QR_STEP_IS_AT(qr_magazine_ring, mark, 22);
+QR_STEP_IS_AT(qr_magazine_ring, frames, 32);
+QR_STEP_IS_AT(qr_magazine_ring, put, 40);
+QR_STEP_IS_AT(qr_magazine_ring, lock, 48);
+QR_STEP_IS_AT(qr_magazine_ring, zone_flags, 56);
+QR_STEP_IS_AT(qr_magazine_put, nr, 0);
+QR_STEP_IS_AT(qr_magazine_put, limit, 8);
+QR_STEP_IS_AT(qr_magazine_put, frames, 16);
+QR_STEP_IS_AT(qr_step_cpu, recent, 0);
+QR_STEP_IS_AT(qr_step_route, ring, 8);
+QR_STEP_IS_AT(qr_step_route, order, 24);
+_Static_assert(QR_STEP_CPU_SHIFT == 12, "the distance of CPUs' records");
+_Static_assert(sizeof(struct qr_step_route) == 1 << 5, "the distance of routes");
+
+/* clang-format off */
+
+/* The CPU we are on, if it has a record; and that, of a number. */
+#define QR_STEP_CPU(cpu) \
+	"movl %%fs:" QR_RSEQ_CPU "(%[area]), %k[" cpu "]\n\t" \
+	"cmpl %k[" cpu "], %[nr_cpus]\n\t" \
+	"jbe %l[back]\n\t"
+#define QR_STEP_RECORD(of) \
+	"shlq $" QR_CPU_SHIFT ", %[" of "]\n\t" \
+	"addq %[cpus], %[" of "]\n\t"
+
+/* The cache's lock is free, and its zone as usual. */
+#define QR_STEP_CALM \
+	"movq " QR_RING_LOCK "(%[ring]), %%rax\n\t" \
+	"cmpl $0, (%%rax)\n\t" \
+	"jne %l[back]\n\t" \
+	"movq " QR_RING_ZONE_FLAGS "(%[ring]), %%rax\n\t" \
+	"cmpl $0, (%%rax)\n\t" \
+	"jne %l[back]\n\t"
+
+static inline __attribute__((always_inline)) bool
+qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, unsigned order,
+		    struct qr_magazine_ring **from, uint64_t *i)
+{
+	struct qr_magazine_ring *ring;
+	uint64_t cpu; /* then its record */
+	uint64_t head, taken = way;
+
+	__asm__ volatile goto(
+		QR_RSEQ_ENTER
+		QR_STEP_CPU("cpu")
+		QR_STEP_RECORD("cpu")
+		"movq %c[ways](%[cpu],%[taken],8), %[ring]\n\t"
+		"testq %[ring], %[ring]\n\t"
+		"je %l[back]\n\t"
+		QR_STEP_CALM
+		"movq " QR_RING_HEAD "(%[ring]), %[head]\n\t"
+		"cmpq " QR_RING_TAIL "(%[ring]), %[head]\n\t"
+		"je %l[back]\n\t"
+		"movl %k[head], %%eax\n\t"
+		"andl %[mask], %%eax\n\t"
+		"movq " QR_RING_FRAMES "(%[ring]), %[taken]\n\t"
+		"movl (%[taken],%%rax,4), %k[taken]\n\t"
+		"movl %k[taken], " QR_RING_LAST "(%[ring])\n\t"
+		"movq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
+		"incq %[head]\n\t"
+		"movq %[head], " QR_RING_HEAD "(%[ring])"
+		QR_RSEQ_LEAVE("back")
+		: [ring] "=&r"(ring), [cpu] "=&r"(cpu), [head] "=&r"(head), [taken] "+&r"(taken)
+		: [area] "r"(area), [order] "r"((uint64_t)order),
+		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), [cpus] "m"(alloc->step_cpus),
+		  [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1),
+		  [ways] "i"(offsetof(struct qr_step_cpu, ways))
+		: "rax", "memory", "cc"
+		: back);
+	*from = ring;
+	*i = taken;
+	return true;
+back:
+	qr_rseq_leave(area);
+	return false;
+}
+
+static inline __attribute__((always_inline)) enum qr_local_result
+qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
+		    unsigned order)
+{
+	struct qr_magazine_ring *ring; /* the CPU's record, then a ring, then its frames */
+	uint64_t nr; /* the CPU, then a count */
+	uint64_t count = order; /* then where that is */
+
+	__asm__ volatile goto(
+		QR_RSEQ_ENTER
+		QR_STEP_CPU("nr")
+		"movl %k[nr], %k[ring]\n\t"
+		QR_STEP_RECORD("ring")
+		"movq " QR_CPU_RECENT "(%[ring],%[count],8), %[ring]\n\t"
+		"movzbl " QR_RING_MARK "(%[ring]), %%eax\n\t"
+		"cmpb %%al, %[mark]\n\t"
+		"jne 5f\n"
+		"3:\t" QR_STEP_CALM
+		"cmpl $0, %[gate]\n\t"
+		"jne %l[back]\n\t"
+		"movl " QR_RING_LAST "(%[ring]), %%eax\n\t"
+		"xorl %k[i], %%eax\n\t"
+		"testl %[apart], %%eax\n\t"
+		"jne 6f\n\t"
+
+		/* back into the ring, */
+		"leaq " QR_RING_TAIL "(%[ring]), %[count]\n\t"
+		"movq (%[count]), %[nr]\n\t"
+		"movq %[nr], %%rax\n\t"
+		"subq " QR_RING_HEAD "(%[ring]), %%rax\n\t"
+		"cmpw %%ax, " QR_RING_LIMIT "(%[ring])\n\t"
+		"jbe 6f\n\t"
+		"movl %k[nr], %%eax\n\t"
+		"andl %[mask], %%eax\n\t"
+		"movq " QR_RING_FRAMES "(%[ring]), %[ring]\n\t"
+		"jmp 7f\n"
+
+		/* the ring is another one, */
+		"5:\tmovzbl %[mark], %%eax\n\t"
+		"shll $" QR_ROUTE_SHIFT ", %%eax\n\t"
+		"addq %[routes], %%rax\n\t"
+		"cmpb %b[order], " QR_ROUTE_ORDER "(%%rax)\n\t"
+		"jne %l[back]\n\t"
+		"imulq %[stride], %[nr], %[ring]\n\t"
+		"addq " QR_ROUTE_RING "(%%rax), %[ring]\n\t"
+		"jmp 3b\n"
+
+		/* or into the put magazine, unless it would be full */
+		"6:\tmovq " QR_RING_PUT "(%[ring]), %[count]\n\t"
+		"movq " QR_PUT_NR "(%[count]), %[nr]\n\t"
+		"leaq 1(%[nr]), %%rax\n\t"
+		"cmpq " QR_PUT_LIMIT "(%[count]), %%rax\n\t"
+		"jae %l[back]\n\t"
+		"movq " QR_PUT_FRAMES "(%[count]), %[ring]\n\t"
+		"movl %k[nr], %%eax\n"
+
+		"7:\tincq %[nr]\n\t"
+		"movl %k[i], (%[ring],%%rax,4)\n\t"
+		"movb %[cached], %[mark]\n\t"
+		"movq %[nr], (%[count])"
+		QR_RSEQ_LEAVE("doubt")
+		: [ring] "=&r"(ring), [nr] "=&r"(nr), [count] "+&r"(count)
+		: [area] "r"(area), [i] "r"(i), [mark] "m"(*mark), [order] "ri"((uint8_t)order),
+		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), [cpus] "m"(alloc->step_cpus),
+		  [gate] "m"(alloc->speculation_mode), [routes] "m"(alloc->routes),
+		  [apart] "ri"(qr__step_apart(order)), [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1),
+		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages))
+		: "rax", "memory", "cc"
+		: back, doubt);
+	return QR_LOCAL_DONE;
+back:
+	qr_rseq_leave(area);
+	return QR_LOCAL_NOT;
+doubt:
+	qr_rseq_leave(area);
+	return QR_LOCAL_IN_DOUBT;
+}
+
+/* clang-format on */
+
+#endif /* QR_RSEQ_STEPS */
+
+#endif /* QUIRE_PORT_LINUX_STEP_INLINE_H */
