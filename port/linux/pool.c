@@ -94,6 +94,8 @@ static int pool_fill(struct qr_linux_pool *pool, const struct qr_linux_config *c
 		platform_complete(pool, &machine->platform);
 		err = qr_create(machine, pool->metadata, pool->metadata_size, &pool->q, why);
 	}
+	if (err == 0)
+		qr__linux_metadata_in_use(pool);
 	if (err == 0 && config->prefault)
 		err = qr__linux_memory_prefault(pool, machine, why);
 	if (err == 0 && config->usdt)

@@ -107,6 +107,8 @@ int qr__linux_nodes_bind(struct qr_linux_pool *pool, const struct qr_config *mac
 /* Room for the metadata, and for the memory where there is any; not yet touched. */
 int qr__linux_memory_open(struct qr_linux_pool *pool, const struct qr_config *machine,
 			  struct qr_error_text *why);
+/* The instance is there: what of its metadata is touched from now on may lie in huge pages. */
+void qr__linux_metadata_in_use(struct qr_linux_pool *pool);
 /* Touch all memory, once it has been bound. */
 int qr__linux_memory_prefault(struct qr_linux_pool *pool, const struct qr_config *machine,
 			      struct qr_error_text *why);

@@ -57,6 +57,37 @@ static void test_metadata_only(void **state)
 	qr_linux_close(pool);
 }
 
+/* Is this among the flags of the mapping at an address, as the kernel names them? */
+static bool mapping_has(const void *address, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	bool here = false, has = false;
+	char line[512];
+
+	assert_non_null(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = (uintptr_t)address >= start && (uintptr_t)address < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			has = strstr(line, flag) != NULL;
+	}
+	fclose(smaps);
+	return has;
+}
+
+/* Not while the instance is created, but afterwards. */
+static void test_metadata_may_be_in_huge_pages(void **state)
+{
+	struct qr_linux_config config = {.size = UINT64_C(8) << 30, .backing = QR_LINUX_NO_MEMORY};
+	struct qr_linux_pool *pool = pool_open(&config);
+
+	(void)state;
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
+		assert_true(mapping_has(pool->metadata, " hg"));
+	qr_linux_close(pool);
+}
+
 /* Each refusal has its code, its sentence, and leaves no pool behind. */
 static void refused(const struct qr_linux_config *config, int err, const char *words)
 {
@@ -321,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open_close_leaves_nothing),
 		cmocka_unit_test(test_metadata_only),
+		cmocka_unit_test(test_metadata_may_be_in_huge_pages),
 		cmocka_unit_test(test_bad_descriptions),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_limits),
