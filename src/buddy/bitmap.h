@@ -7,6 +7,7 @@
  *	bitmap_take.c	blocks for whoever asks, out of parts and whole pageblocks
  *	bitmap_near.c	fill a CPU's cache: from which stripe, under its lock alone
  *	bitmap_drain.c	and empty it
+ *	bitmap_alone.c	of blocks that lie alone
  *	bitmap_file.c	where partly free pageblocks are filed, and which one serves next
  *	bitmap_whole.c	wholly free pageblocks, as buddies of pageblock order and up
  *	bitmap_count.c	how many blocks of each order there are
@@ -438,6 +439,44 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 /* bitmap_drain.c --------------------------------------------------------------------------- */
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+
+/* How far ahead the pageblocks of the frames to come are fetched. */
+#define BITMAP_AHEAD 8u
+
+QR_INLINE void bitmap_fetch(const struct bitmap_buddy *buddy, uint64_t at)
+{
+	__builtin_prefetch(&buddy->lines[at >> QR_PAGEBLOCK_ORDER], 1);
+	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
+}
+
+/* What came back in one hold of a stripe's lock, and is not accounted yet. */
+struct bitmap_given {
+	unsigned largest; /* order that a block became part of */
+	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES]; /* into parts, and else */
+};
+
+QR_INLINE void bitmap_largest_note(struct bitmap_given *given, unsigned order)
+{
+	given->largest = order > given->largest ? order : given->largest;
+}
+
+/* Does the first of these blocks begin a row: of one word, or if they are words, one pageblock? */
+QR_INLINE bool bitmap_has_row(const uint32_t *frames, unsigned nr, unsigned order)
+{
+	unsigned shift = order < WORD_ORDER ? LINE_WORD_SHIFT : QR_PAGEBLOCK_ORDER;
+
+	return nr > 1 && (frames[0] ^ frames[1]) >> shift == 0;
+}
+
+/* bitmap_alone.c --------------------------------------------------------------------------- */
+
+/*
+ * Frames of one stripe, each a block by itself and less than a pageblock; up to one that begins a
+ * row, or lies in a pageblock of another type than the first, or wants a closer look.  Returns how
+ * many.
+ */
+unsigned qr__bitmap_alone_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
+			       unsigned nr, struct bitmap_given *given);
 
 /* bitmap_reported.c ------------------------------------------------------------------------ */
 

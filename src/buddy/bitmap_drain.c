@@ -17,18 +17,16 @@
  */
 #include "bitmap.h"
 
-/* How far ahead the pageblocks of the frames to come are fetched. */
-#define AHEAD 8u
+/* Blocks of this order or more are given by qr__bitmap_alone_give(), or by rows. */
+#define LARGE_ORDER 4u
 
 struct draining {
 	struct qr_zone *zone;
 	unsigned order;
-	unsigned largest; /* order that a block became part of */
 	uint64_t rising; /* bit n: pageblock rising_first + n; they share a word of a set */
 	uint32_t rising_first;
 	enum bitmap_class rising_class;
-	/* pages of each type that came in this hold of a lock: into parts, and else */
-	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES];
+	struct bitmap_given given;
 };
 
 /* Does a word hold a free block of this order, one that fits a word? */
@@ -56,8 +54,7 @@ QR_INLINE bool row_completes(uint64_t word, uint64_t row, unsigned order)
 
 static void largest_note(struct draining *draining, unsigned order)
 {
-	if (order > draining->largest)
-		draining->largest = order;
+	bitmap_largest_note(&draining->given, order);
 }
 
 static QR_NOINLINE void rising_insert(struct draining *draining)
@@ -90,7 +87,7 @@ static QR_NOINLINE void complete(struct draining *draining, uint32_t i, unsigned
 	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
 	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
 
-	draining->pages[type] += nr;
+	draining->given.pages[type] += nr;
 	if (buddy->blocks[i].part) {
 		qr__bitmap_unfile(buddy, i);
 		bitmap_line_set(buddy, i, false);
@@ -112,7 +109,7 @@ static QR_NOINLINE void part_begin(struct draining *draining, uint32_t i, unsign
 	enum qr_migratetype type = qr__pageblock_type(draining->zone->frames, bitmap_pfn(buddy, i));
 
 	buddy->blocks[i].nr_free = nr;
-	draining->pages[type] += nr;
+	draining->given.pages[type] += nr;
 	qr__bitmap_part_file(buddy, i, largest, type);
 	largest_note(draining, largest);
 }
@@ -143,7 +140,7 @@ static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
 		qr__freed_twice_report(zone, pfn, order);
 		return;
 	}
-	draining->pages[type] += (int64_t)qr__order_pages(order);
+	draining->given.pages[type] += (int64_t)qr__order_pages(order);
 	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
 	largest_note(draining, joined);
 }
@@ -151,14 +148,14 @@ static QR_NOINLINE void block_give(struct draining *draining, qr_pfn_t pfn)
 static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
 {
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
-		int64_t in_parts = draining->in_parts[type];
-		int64_t pages = draining->pages[type] + in_parts;
+		int64_t in_parts = draining->given.in_parts[type];
+		int64_t pages = draining->given.pages[type] + in_parts;
 
 		if (!pages)
 			continue;
 		qr__bump(&stripe->part_pages[type], (uint64_t)in_parts);
 		qr__zone_account_free(draining->zone, pages, (enum qr_migratetype)type);
-		draining->in_parts[type] = draining->pages[type] = 0;
+		draining->given.in_parts[type] = draining->given.pages[type] = 0;
 	}
 }
 
@@ -231,14 +228,8 @@ QR_INLINE bool row_give(struct draining *draining, uint32_t i, unsigned w, uint6
 	if (largest > block->largest)
 		part_grow(draining, i, largest);
 	block->nr_free += nr;
-	draining->in_parts[block->type] += nr;
+	draining->given.in_parts[block->type] += nr;
 	return true;
-}
-
-QR_INLINE void pageblock_fetch(const struct bitmap_buddy *buddy, uint64_t at)
-{
-	__builtin_prefetch(&buddy->lines[at >> QR_PAGEBLOCK_ORDER], 1);
-	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
 }
 
 /* All blocks of a pageblock of which none was free: then nobody need look at its bits. */
@@ -300,9 +291,6 @@ QR_INLINE bool word_give(struct bitmap_block *block, _Atomic uint64_t *word, uin
 	return true;
 }
 
-/* Where a word begins: bits of at, in words that lie one after the other. */
-#define WORD_SHIFT (QR_PAGEBLOCK_ORDER < WORD_ORDER ? QR_PAGEBLOCK_ORDER : WORD_ORDER)
-
 /* Frames of one stripe. */
 static void words_give(struct draining *draining, const uint32_t *frames, unsigned nr)
 {
@@ -316,16 +304,17 @@ static void words_give(struct draining *draining, const uint32_t *frames, unsign
 
 	for (unsigned n = 0; n < nr;) {
 		uint64_t at = before + frames[n], i = at >> QR_PAGEBLOCK_ORDER;
-		unsigned bit = (unsigned)(at & ((1u << WORD_SHIFT) - 1));
+		unsigned bit = (unsigned)(at & ((1u << LINE_WORD_SHIFT) - 1));
 
-		if (n + AHEAD < nr)
-			pageblock_fetch(buddy, before + frames[n + AHEAD]);
-		if ((n + 1 < nr && ((before + frames[n + 1]) ^ at) >> WORD_SHIFT == 0) ||
-		    !word_give(&blocks[i], &words[at >> WORD_SHIFT], ones << bit, bit, pages)) {
+		if (n + BITMAP_AHEAD < nr)
+			bitmap_fetch(buddy, before + frames[n + BITMAP_AHEAD]);
+		if ((n + 1 < nr && ((before + frames[n + 1]) ^ at) >> LINE_WORD_SHIFT == 0) ||
+		    !word_give(&blocks[i], &words[at >> LINE_WORD_SHIFT], ones << bit, bit,
+			       pages)) {
 			n += words_row_give(draining, &frames[n], nr - n, before);
 			continue;
 		}
-		draining->in_parts[blocks[i].type] += pages;
+		draining->given.in_parts[blocks[i].type] += pages;
 		n++;
 	}
 }
@@ -408,212 +397,13 @@ QR_INLINE bool span_row_give(struct draining *draining, uint32_t i, unsigned at,
 	if (!block->part || largest > block->largest)
 		part_grow(draining, i, largest);
 	block->nr_free += nr;
-	draining->in_parts[block->type] += nr;
+	draining->given.in_parts[block->type] += nr;
 	return true;
 }
 
-/* Blocks in no order ------------------------------------------------------------------------- */
-
-/*
- * Blocks that come in no order each change another pageblock, and a large one changes nearly all
- * that there is to it: it may be the first that comes back, or the last, or make the largest block
- * grow.  Which of these it is cannot be foretold, so nothing branches by it: what need not change
- * is written as it was, and what has become whole is noted for later, as is what the stripe has to
- * say.  As long as pageblocks are of one type, that is little.
- */
-
-/* So many at a time. */
-#define PORTION 64u
-
-/* What blocks change, and of what they make sure; at hand, whatever is written meanwhile. */
-struct ground {
-	struct bitmap_block *blocks;
-	struct line *lines;
-	const struct qr_pageblock *pageblocks;
-	const _Atomic uint64_t *stale;
-	const uint64_t *whole; /* set */
-	uint64_t *waiting, *filled; /* set, and its second floor */
-	uint32_t place_mask;
-};
-
-QR_INLINE struct ground ground_of(const struct qr_zone *zone, const struct bitmap_stripe *stripe)
-{
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint64_t *waiting = bitmap_set(buddy, stripe, SET_WAITING);
-
-	return (struct ground){
-		.blocks = buddy->blocks,
-		.lines = buddy->lines,
-		.pageblocks = qr__pageblock(zone->frames, buddy->start_pfn),
-		.stale = buddy->stale,
-		.whole = bitmap_set(buddy, stripe, SET_WHOLE),
-		.waiting = waiting,
-		.filled = waiting + buddy->set_words,
-		.place_mask = (UINT32_C(1) << buddy->stripe_shift) - 1,
-	};
-}
-
-/* What of a pageblock's word says its type. */
-QR_INLINE uint32_t type_bits(const struct qr_pageblock *pageblock)
-{
-	return atomic_load_explicit(&pageblock->bits, memory_order_relaxed) &
-	       (QR_PB_TYPE_MASK | QR_PB_ISOLATE);
-}
-
-/* Pageblocks that got the last of their pages, and all of their bits. */
-static void full_rise(struct draining *draining, const struct ground *ground, const uint32_t *full,
-		      unsigned nr, enum qr_migratetype type)
-{
-	struct bitmap_buddy *buddy = bitmap_of(draining->zone);
-	int64_t pages = (int64_t)nr << QR_PAGEBLOCK_ORDER;
-
-	for (unsigned n = 0; n < nr; n++) {
-		uint32_t i = full[n], place = i & ground->place_mask;
-		struct bitmap_block *block = &ground->blocks[i];
-
-		if (block->bin)
-			qr__bitmap_bin_leave(buddy, i);
-		ground->waiting[place / 64] &= ~(UINT64_C(1) << (place % 64));
-		block->waiting = block->part = false;
-		block->largest = 0;
-		block->nr_free = 0;
-		bitmap_line_set(buddy, i, false);
-	}
-	draining->in_parts[type] -= pages;
-	draining->pages[type] += pages;
-	largest_note(draining, qr__bitmap_whole_insert_all(buddy, full, nr, bitmap_class_of(type)));
-}
-
-/* Those bits that all words of a block have. */
-QR_INLINE uint64_t span_all(const _Atomic uint64_t *words, unsigned order)
-{
-	uint64_t all = atomic_load_explicit(&words[0], memory_order_relaxed);
-
-	if (order > WORD_ORDER)
-		all &= atomic_load_explicit(&words[1], memory_order_relaxed);
-	for (unsigned w = 2; w < 1u << (order - WORD_ORDER); w++)
-		all &= atomic_load_explicit(&words[w], memory_order_relaxed);
-	return all;
-}
-
-/* The order of the free block around that at word w, in a pageblock that is not all free. */
-QR_INLINE unsigned span_joined(const _Atomic uint64_t *words, uint64_t w, unsigned order)
-{
-	uint64_t all = UINT64_MAX;
-	unsigned joined = order;
-
-	if (order == WORD_ORDER && order + 1 < QR_PAGEBLOCK_ORDER) {
-		all = span_all(&words[w ^ 1], order++);
-		joined += all == UINT64_MAX;
-	}
-	for (; order + 1 < QR_PAGEBLOCK_ORDER; order++) {
-		uint64_t nr = UINT64_C(1) << (order - WORD_ORDER);
-
-		all &= span_all(&words[(w ^ nr) & ~(nr - 1)], order);
-		joined += all == UINT64_MAX;
-	}
-	return joined;
-}
-
-/* And those that any has. */
-QR_INLINE uint64_t span_any(const _Atomic uint64_t *words, unsigned order)
-{
-	uint64_t any = atomic_load_explicit(&words[0], memory_order_relaxed);
-
-	if (order > WORD_ORDER)
-		any |= atomic_load_explicit(&words[1], memory_order_relaxed);
-	if (order > WORD_ORDER + 1) {
-		any |= atomic_load_explicit(&words[2], memory_order_relaxed);
-		any |= atomic_load_explicit(&words[3], memory_order_relaxed);
-	}
-	for (unsigned w = 4; w < 1u << (order - WORD_ORDER); w++)
-		any |= atomic_load_explicit(&words[w], memory_order_relaxed);
-	return any;
-}
-
-QR_INLINE void span_fill(_Atomic uint64_t *words, unsigned order)
-{
-	atomic_store_explicit(&words[0], UINT64_MAX, memory_order_relaxed);
-	if (order > WORD_ORDER)
-		atomic_store_explicit(&words[1], UINT64_MAX, memory_order_relaxed);
-	if (order > WORD_ORDER + 1) {
-		atomic_store_explicit(&words[2], UINT64_MAX, memory_order_relaxed);
-		atomic_store_explicit(&words[3], UINT64_MAX, memory_order_relaxed);
-	}
-	for (unsigned w = 4; w < 1u << (order - WORD_ORDER); w++)
-		atomic_store_explicit(&words[w], UINT64_MAX, memory_order_relaxed);
-}
-
-/* Is the next of these frames in the same pageblock? */
-QR_INLINE bool has_row(const uint32_t *frames, unsigned nr)
-{
-	return nr > 1 && (frames[0] ^ frames[1]) >> QR_PAGEBLOCK_ORDER == 0;
-}
-
-/*
- * Blocks of words, each by itself, up to one that is not, or whose pageblock is of another type
- * than the first, or which wants a closer look; returns how many.
- */
-QR_INLINE unsigned spans_give_alone(struct draining *draining, const uint32_t *frames, unsigned nr,
-				    uint64_t before, unsigned order)
-{
-	struct qr_zone *zone = draining->zone;
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	uint32_t first = (uint32_t)((before + frames[0]) >> QR_PAGEBLOCK_ORDER);
-	enum qr_migratetype type = qr__pageblock_type(zone->frames, bitmap_pfn(buddy, first));
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, first);
-	const struct ground ground = ground_of(zone, stripe);
-	uint32_t bits = type_bits(&ground.pageblocks[first]), full[PORTION], orders = 0;
-	unsigned nr_full = 0, n;
-
-	nr = nr < PORTION ? nr : PORTION;
-	for (n = 0; n < nr; n++) {
-		uint64_t at = before + frames[n];
-		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER), place = i & ground.place_mask;
-		struct bitmap_block *block = &ground.blocks[i];
-		unsigned joined, largest, nr_free;
-		bool grows, is_full;
-
-		if (n + AHEAD < nr)
-			pageblock_fetch(buddy, before + frames[n + AHEAD]);
-		if (qr__unlikely(has_row(&frames[n], nr - n) ||
-				 type_bits(&ground.pageblocks[i]) != bits ||
-				 bitmap_set_has(ground.whole, place) ||
-				 !qr__bit_test(ground.stale, i) ||
-				 span_any(&ground.lines[0].word[at / 64], order)))
-			break;
-		span_fill(&ground.lines[0].word[at / 64], order);
-		joined = span_joined(ground.lines[0].word, at / 64, order);
-		largest = block->largest;
-		grows = joined > largest;
-		largest = grows ? joined : largest;
-		nr_free = block->nr_free + (1u << order);
-		is_full = nr_free == QR_PAGEBLOCK_NR_PAGES;
-		block->nr_free = nr_free;
-		block->largest = (uint8_t)largest;
-		block->type = (uint8_t)type;
-		block->part = true;
-		block->waiting |= grows;
-		ground.waiting[place / 64] |= (uint64_t)grows << (place % 64);
-		ground.filled[place / 64 / 64] |= UINT64_C(1) << (place / 64 % 64);
-		orders |= UINT32_C(1) << joined;
-		full[nr_full] = i;
-		nr_full += is_full;
-	}
-	draining->in_parts[type] += (int64_t)n << order;
-	if (nr_full)
-		full_rise(draining, &ground, full, nr_full, type);
-	if (orders) {
-		bitmap_orders_add(stripe, type, orders);
-		bitmap_waiting_add(stripe, QR_TYPE_BIT(type));
-		largest_note(draining, qr__fls64(orders) - 1);
-	}
-	return n;
-}
-
 /* The row that begins with frames[0]; returns how many blocks it has. */
-static QR_NOINLINE unsigned spans_row_give(struct draining *draining, const uint32_t *frames,
-					   unsigned nr, uint64_t before)
+QR_INLINE unsigned spans_row_give(struct draining *draining, const uint32_t *frames, unsigned nr,
+				  uint64_t before)
 {
 	uint64_t at = before + frames[0], mask;
 
@@ -624,33 +414,45 @@ static QR_NOINLINE unsigned spans_row_give(struct draining *draining, const uint
 	return nr;
 }
 
-QR_INLINE unsigned alone_give(struct draining *draining, const uint32_t *frames, unsigned nr,
-			      uint64_t before)
+/* Are the first two of these frames in rows of their own, the first by itself? */
+QR_INLINE bool are_alone(const uint32_t *frames, unsigned nr, unsigned order)
 {
-	switch (draining->order) {
-	case WORD_ORDER:
-		return spans_give_alone(draining, frames, nr, before, WORD_ORDER);
-	case WORD_ORDER + 1:
-		return spans_give_alone(draining, frames, nr, before, WORD_ORDER + 1);
-	case WORD_ORDER + 2:
-		return spans_give_alone(draining, frames, nr, before, WORD_ORDER + 2);
-	default:
-		return spans_give_alone(draining, frames, nr, before, draining->order);
-	}
+	return nr > 1 && !bitmap_has_row(frames, nr, order) &&
+	       !bitmap_has_row(frames + 1, nr - 1, order);
 }
 
-/* The same for blocks that are words. */
-static void spans_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+/* Rows, up to blocks that lie alone; returns how many blocks they have. */
+QR_INLINE unsigned rows_give(struct draining *draining, const uint32_t *frames, unsigned nr,
+			     unsigned (*give)(struct draining *, const uint32_t *, unsigned,
+					      uint64_t))
 {
 	struct qr_zone *zone = draining->zone;
-	uint64_t before = zone->frames->base_pfn - bitmap_of(zone)->start_pfn;
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
+	unsigned n = 0;
 
-	for (unsigned n = 0, row; n < nr; n += row) {
-		row = has_row(frames + n, nr - n)
-			      ? 0
-			      : alone_give(draining, frames + n, nr - n, before);
-		if (!row)
-			row = spans_row_give(draining, frames + n, nr - n, before);
+	do {
+		if (n + BITMAP_AHEAD < nr)
+			bitmap_fetch(buddy, before + frames[n + BITMAP_AHEAD]);
+		n += give(draining, frames + n, nr - n, before);
+	} while (n < nr && !are_alone(frames + n, nr - n, draining->order));
+	return n;
+}
+
+/* The same for blocks so large that they seldom change less than all that there is to change. */
+static void large_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	for (unsigned n = 0, given; n < nr; n += given) {
+		given = are_alone(frames + n, nr - n, draining->order)
+				? qr__bitmap_alone_give(draining->zone, draining->order, frames + n,
+							nr - n, &draining->given)
+				: 0;
+		if (given)
+			continue;
+		if (draining->order < WORD_ORDER)
+			given = rows_give(draining, frames + n, nr - n, words_row_give);
+		else
+			given = rows_give(draining, frames + n, nr - n, spans_row_give);
 	}
 }
 
@@ -660,9 +462,10 @@ static void frames_give(struct draining *draining, const uint32_t *frames, unsig
 	struct qr_zone *zone = draining->zone;
 
 	if (draining->order >= QR_PAGEBLOCK_ORDER)
-		largest_note(draining, qr__bitmap_whole_give(zone, frames, nr, draining->pages));
-	else if (draining->order >= WORD_ORDER)
-		spans_give(draining, frames, nr);
+		largest_note(draining,
+			     qr__bitmap_whole_give(zone, frames, nr, draining->given.pages));
+	else if (draining->order >= LARGE_ORDER)
+		large_give(draining, frames, nr);
 	else
 		words_give(draining, frames, nr);
 	rising_insert(draining);
@@ -802,8 +605,8 @@ static void marks_claim(const struct draining *draining, struct batch *batch)
 	for (unsigned n = 0; n < nr; n++) {
 		uint32_t frame = frames[n];
 
-		if (n + AHEAD < nr)
-			__builtin_prefetch(&marks[frames[n + AHEAD] >> order], 1);
+		if (n + BITMAP_AHEAD < nr)
+			__builtin_prefetch(&marks[frames[n + BITMAP_AHEAD] >> order], 1);
 		if (qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED))
 			qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
 		else if (!state_claim(draining, frame))
@@ -825,8 +628,8 @@ static void states_claim(const struct draining *draining, struct batch *batch)
 	for (unsigned n = 0; n < nr; n++) {
 		uint32_t frame = frames[n];
 
-		if (n + AHEAD < nr)
-			__builtin_prefetch(&states[frames[n + AHEAD]], 1);
+		if (n + BITMAP_AHEAD < nr)
+			__builtin_prefetch(&states[frames[n + BITMAP_AHEAD]], 1);
 		if (qr__likely(qr__word_is_cached(qr__state_word(&states[frame]), draining->order)))
 			qr__state_type_set(&states[frame], QR_PT_NONE);
 		else if (!state_claim(draining, frame))
@@ -842,7 +645,7 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 	struct draining draining = {
 		.zone = zone,
 		.order = order,
-		.largest = order,
+		.given = {.largest = order},
 		.rising_first = QR_LIST_NONE,
 	};
 	struct batch batch = {.frames = frames, .nr = nr, .low = UINT32_MAX};
@@ -854,9 +657,9 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 	nr = batch.nr;
 	if (nr && stripe_of(zone, batch.low) == stripe_of(zone, batch.high)) {
 		stripe_drain(&draining, stripe_of(zone, batch.low), frames, nr);
-		return draining.largest;
+		return draining.given.largest;
 	}
 	for (unsigned n = 0; n < nr; n += NR_CHUNKS * CHUNK)
 		stripes_drain(&draining, frames + n, (unsigned)qr__min(nr - n, NR_CHUNKS * CHUNK));
-	return draining.largest;
+	return draining.given.largest;
 }

@@ -24,6 +24,8 @@
 
 #define LINE_WORDS ((QR_PAGEBLOCK_NR_PAGES + 63) / 64)
 #define WORD_ORDER 6u /* a word is a block of this order */
+/* Log2 of the frames of a word: bits of a frame's number, in lines that lie side by side. */
+#define LINE_WORD_SHIFT (QR_PAGEBLOCK_ORDER < WORD_ORDER ? QR_PAGEBLOCK_ORDER : WORD_ORDER)
 
 struct line {
 	_Atomic uint64_t word[LINE_WORDS];

@@ -154,7 +154,10 @@ static void test_all_comes_back(void **state)
 	end();
 }
 
-/* The blocks of a pageblock one by one, in no order; and once more, of what has been whole. */
+/*
+ * The blocks of two pageblocks, one of each at a time, in no order; and once more, now that these
+ * have been whole.
+ */
 static void test_one_by_one(void **state)
 {
 	(void)state;
@@ -165,15 +168,19 @@ static void test_one_by_one(void **state)
 		begin();
 		for (unsigned round = 0; round < 2; round++) {
 			carve(0, QR_PAGEBLOCK_ORDER);
+			carve(PB, QR_PAGEBLOCK_ORDER);
 			for (unsigned n = 0; n < nr; n++) {
-				uint32_t frame = (n * odd & (nr - 1)) << order;
+				uint32_t at = (n * odd & (nr - 1)) << order;
+				uint32_t frames[2] = {at, PB + at};
 
-				cached_set(frame, order);
-				zone->ops->drain(zone, order, &frame, 1);
+				cached_set(frames[0], order);
+				cached_set(frames[1], order);
+				zone->ops->drain(zone, order, frames, 2);
 				if (n % EACH == 0)
 					buddy_machine_check(zone);
 			}
 			assert_true(bitmap_is_whole(bitmap_of(zone), 0));
+			assert_true(bitmap_is_whole(bitmap_of(zone), 1));
 		}
 		end();
 	}
