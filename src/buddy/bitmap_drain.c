@@ -14,6 +14,8 @@
  * often it grows, and not at all if the rest of it comes back as well.
  *
  * Pageblocks that have become whole *rise* into their set, together with those beside them.
+ *
+ * Large blocks that are no rows go another way (bitmap_alone.c).
  */
 #include "bitmap.h"
 
