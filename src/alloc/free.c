@@ -383,7 +383,7 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 {
 	enum qr_local_result step;
 
-	if (order) {
+	if (qr__unlikely(order)) {
 		blocks_free(q, page, order);
 		return;
 	}
@@ -423,7 +423,7 @@ static QR_NOINLINE void blocks_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned 
 
 void qr_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
 {
-	if (order)
+	if (qr__unlikely(order))
 		blocks_free_pfn(q, pfn, order);
 	else
 		free_pfn(q, pfn, 0);

@@ -655,7 +655,7 @@ struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
 	struct qr_magazine_ring *from;
 	uint64_t i;
 
-	if (order)
+	if (qr__unlikely(order))
 		return blocks_alloc(q, gfp, order);
 	if (qr__unlikely(!qr__step_take(alloc, gfp, 0, &from, &i)))
 		return single_alloc(q, gfp);
@@ -702,7 +702,7 @@ static QR_NOINLINE qr_pfn_t blocks_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsi
 
 qr_pfn_t qr_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
-	return order ? blocks_alloc_pfn(q, gfp, order) : alloc_pfn(q, gfp, 0);
+	return qr__unlikely(order) ? blocks_alloc_pfn(q, gfp, order) : alloc_pfn(q, gfp, 0);
 }
 
 /* Folios ----------------------------------------------------------------------------------- */
