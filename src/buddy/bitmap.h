@@ -57,6 +57,8 @@ struct bitmap_block {
 #endif
 
 #define NR_PART_ORDERS QR_PAGEBLOCK_ORDER /* a part is at most half */
+/* Of these, the ones that are smaller than a word. */
+#define NR_SMALL_ORDERS (NR_PART_ORDERS < WORD_ORDER ? NR_PART_ORDERS : WORD_ORDER)
 #define PART_ORDERS ((UINT32_C(1) << NR_PART_ORDERS) - 1) /* their bits in orders[] */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 

@@ -95,23 +95,51 @@ static void states_hand_out(const struct bitmap_taking *taking)
 	}
 }
 
-/*
- * The same where marks say it: what came back by its mark needs no more than another one.  What is
- * noted stays with its state.
- */
+/* One where marks say it: what came back by its mark needs no more than another one. */
+QR_INLINE void mark_hand_out(struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	_Atomic uint8_t *mark = qr__mark_of(zone->frames, frame, order);
+
+	__builtin_prefetch(&zone->frames->states[frame], 1);
+	if (qr__likely(qr__mark(mark) == QR_MARK_SILENT) || hand_out(zone, frame, order))
+		qr__mark_set(mark, QR_MARK_CACHED);
+}
+
+/* Do these blocks lie side by side? */
+QR_INLINE bool is_row(const uint32_t *frames, unsigned order)
+{
+	uint32_t apart = 0;
+
+	for (uint32_t n = 1; n < QR_MARKS_ROW; n++)
+		apart |= (frames[n] - frames[0]) ^ n << order;
+	return !apart;
+}
+
+/* All marks of a row at once; false: they lie elsewhere, or have something else to say. */
+QR_INLINE bool row_hand_out(const struct qr_zone *zone, const uint32_t *frames, unsigned order)
+{
+	const struct qr_page_state *states = zone->frames->states;
+
+	if (!is_row(frames, order) || !qr__marks_change(qr__mark_of(zone->frames, frames[0], order),
+							QR_MARK_SILENT, QR_MARK_CACHED))
+		return false;
+	for (unsigned n = 0; n < QR_MARKS_ROW; n += order ? 1 : QR_MARKS_ROW - 1)
+		__builtin_prefetch(&states[frames[n]], 1);
+	return true;
+}
+
+/* What is noted stays with its state. */
 static void marks_hand_out(const struct bitmap_taking *taking)
 {
-	struct qr_zone *zone = taking->zone;
-	const uint32_t *frames = taking->frames, *end = frames + taking->taken;
+	const uint32_t *frames = taking->frames;
+	unsigned n = 0, order = taking->order;
 
-	for (; frames < end; frames++) {
-		_Atomic uint8_t *mark = qr__mark_of(zone->frames, *frames, taking->order);
-
-		__builtin_prefetch(&zone->frames->states[*frames], 1);
-		if (qr__likely(qr__mark(mark) == QR_MARK_SILENT) ||
-		    hand_out(zone, *frames, taking->order))
-			qr__mark_set(mark, QR_MARK_CACHED);
-	}
+	for (; n + QR_MARKS_ROW <= taking->taken; n += QR_MARKS_ROW)
+		if (!row_hand_out(taking->zone, frames + n, order))
+			for (unsigned k = 0; k < QR_MARKS_ROW; k++)
+				mark_hand_out(taking->zone, frames[n + k], order);
+	for (; n < taking->taken; n++)
+		mark_hand_out(taking->zone, frames[n], order);
 }
 
 void qr__bitmap_hand_out_all(const struct bitmap_taking *taking)
@@ -176,29 +204,55 @@ static void block_cut(struct bitmap_taking *taking, uint32_t i, unsigned at, uns
 	blocks_emit(taking, frame, pieces);
 }
 
-/* The maximal blocks of order k, one after the other. */
-static void level_take(struct bitmap_taking *taking, uint32_t i, const struct bits *heads,
-		       const struct bits *next, unsigned k)
+/* Of the free blocks of order k in word w, as many as are wanted. */
+QR_INLINE void blocks_cut(struct bitmap_taking *taking, uint32_t i, unsigned w, uint64_t found,
+			  unsigned k)
 {
-	for (unsigned w = 0; w < LINE_WORDS && taking->taken < taking->nr; w++) {
-		uint64_t found = bits_maximal(heads, next, k, w);
+	for (; found && taking->taken < taking->nr; found &= found - 1)
+		block_cut(taking, i, w * 64 + qr__ctz64(found), k);
+}
 
-		for (; found && taking->taken < taking->nr; found &= found - 1)
-			block_cut(taking, i, w * 64 + qr__ctz64(found), k);
+/* Blocks smaller than a word.  Most words are all free or have none; these have no such blocks. */
+static void small_take(struct bitmap_taking *taking, uint32_t i, struct bits *heads)
+{
+	for (unsigned k = 0; k < NR_SMALL_ORDERS && taking->taken < taking->nr; k++) {
+		for (unsigned w = 0; w < LINE_WORDS; w++) {
+			uint64_t here = heads->word[w], next;
+
+			if (!here)
+				continue;
+			next = here & here >> (1u << k) & line_aligned(k + 1);
+			heads->word[w] = next;
+			if (k >= taking->order)
+				blocks_cut(taking, i, w, here & ~(next | next << (1u << k)), k);
+		}
+	}
+}
+
+static void large_take_some(struct bitmap_taking *taking, uint32_t i, struct bits *heads)
+{
+	struct bits next;
+
+	for (unsigned k = WORD_ORDER; k < NR_PART_ORDERS && taking->taken < taking->nr; k++) {
+		heads_next(heads, &next, k);
+		for (unsigned w = 0; k >= taking->order && w < LINE_WORDS; w++)
+			blocks_cut(taking, i, w, bits_maximal(heads, &next, k, w), k);
+		*heads = next;
 	}
 }
 
 /* As many blocks as are wanted, the smallest that will do first. */
 static void line_take_some(struct bitmap_taking *taking, uint32_t i)
 {
-	struct bits heads = line_load(&bitmap_of(taking->zone)->lines[i]), next;
+	struct bits small = line_load(&bitmap_of(taking->zone)->lines[i]), large;
 
-	for (unsigned k = 0; k < NR_PART_ORDERS && taking->taken < taking->nr; k++) {
-		heads_next(&heads, &next, k);
-		if (k >= taking->order)
-			level_take(taking, i, &heads, &next, k);
-		heads = next;
+	for (unsigned w = 0; w < LINE_WORDS; w++) {
+		large.word[w] = small.word[w] == UINT64_MAX;
+		small.word[w] = large.word[w] ? 0 : small.word[w];
 	}
+	if (taking->order < WORD_ORDER)
+		small_take(taking, i, &small);
+	large_take_some(taking, i, &large);
 }
 
 static void part_take(struct bitmap_taking *taking, uint32_t i)

@@ -226,6 +226,21 @@ QR_INLINE void qr__mark_set(_Atomic uint8_t *mark, uint8_t value)
 	atomic_store_explicit(mark, value, memory_order_release);
 }
 
+#define QR_MARKS_ROW 8u /* so many lie in one word */
+
+/* A row of marks, all of blocks that are ours: if all are @from, they become @to. */
+QR_INLINE bool qr__marks_change(_Atomic uint8_t *first, uint8_t from, uint8_t to)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), become = ones * to;
+	uint64_t row;
+
+	__builtin_memcpy(&row, (const void *)first, sizeof(row));
+	if (qr__unlikely(row != ones * from))
+		return false;
+	__builtin_memcpy((void *)first, &become, sizeof(become));
+	return true;
+}
+
 /* The mark of a frame whose state is this; NULL: it can have none. */
 QR_INLINE _Atomic uint8_t *qr__mark_by_word(const struct qr_frames *frames, uint64_t i,
 					    uint64_t word)
