@@ -54,6 +54,8 @@ enum qr_invariant {
 	QR_INV_Z10, /* nr_deferred: frames whose records wait */
 	QR_INV_Z11, /* cma_pages: pages of CMA pageblocks */
 	QR_INV_Z12, /* soft: a zone without SCARCE is well off */
+	QR_INV_Z13, /* nr_isolated: isolated pageblocks; ISOLATED: there are some */
+	QR_INV_Z14, /* pages on ISOLATE lists: free pages of isolated pageblocks */
 
 	/* Caches. */
 	QR_INV_P = 0x400,

@@ -164,13 +164,30 @@ static void highatomic_check(struct qr_checker *c)
 			qr_zone_type_name(zone->type), zone->nid, ULL(reserved), ULL(blocks));
 }
 
+/* Whoever isolates counts for himself (Z5); what frees and engines go by follows from the bits. */
+static void isolation_check(struct qr_checker *c)
+{
+	const struct qr_zone *zone = c->zone;
+	bool says = qr__zone_flag(zone, QR_ZONE_ISOLATED);
+
+	differs(c, QR_INV_Z5, "nr_isolate_pageblock", qr__read(&zone->nr_isolate_pageblock),
+		c->nr_isolated_pageblocks);
+	differs(c, QR_INV_Z13, "nr_isolated", zone->nr_isolated, c->nr_isolated_pageblocks);
+	if (says != (zone->nr_isolated != 0))
+		qr__check_broken(c, QR_INV_Z13,
+				 "zone %s of node %d has %llu isolated pageblocks, but %s",
+				 qr_zone_type_name(zone->type), zone->nid, ULL(zone->nr_isolated),
+				 says ? "says that there are some" : "does not say so");
+	differs(c, QR_INV_Z14, "pages on ISOLATE lists", nr_listed(zone, QR_MIGRATE_ISOLATE),
+		c->nr_free_isolated);
+}
+
 void qr__check_counters_locked(struct qr_checker *c)
 {
 	const struct qr_zone *zone = c->zone;
 
 	sizes_check(c);
-	differs(c, QR_INV_Z5, "nr_isolate_pageblock", qr__read(&zone->nr_isolate_pageblock),
-		c->nr_isolated_pageblocks);
+	isolation_check(c);
 	differs(c, QR_INV_Z6, "nr_free_pages", qr__read(&zone->nr_free_pages),
 		c->nr[QR_FRAME_FREE] - c->nr_free_isolated);
 	highatomic_check(c);

@@ -336,14 +336,24 @@ static void z5_isolated(struct test_machine *m)
 	qr__bump(&zone_of(m)->nr_isolate_pageblock, 1);
 }
 
-static void z6_free_on_no_list(struct test_machine *m)
+static struct qr_page *page_of_pair(struct test_machine *m)
 {
 	struct qr_page *page = taken(m, 8, 1, QR_GFP_KERNEL);
 
 	taken(m, 10, 1, QR_GFP_KERNEL); /* its buddy is in use, so it need not be joined */
+	return page;
+}
+
+static void say_free(struct test_machine *m, struct qr_page *page)
+{
 	qr__owner_reset(m->q, page, 1);
 	state_of(m, page)->refcount = 0;
 	qr__page_type_set(qr__frames(m->q), page, QR_PT_BUDDY);
+}
+
+static void z6_free_on_no_list(struct test_machine *m)
+{
+	say_free(m, page_of_pair(m));
 }
 
 static void z7_managed(struct test_machine *m)
@@ -397,6 +407,55 @@ static void z12_scarce(struct test_machine *m)
 static void z12_boosted(struct test_machine *m)
 {
 	qr__write(&zone_of(m)->watermark_boost, qr__read(&zone_of(m)->nr_free_pages) - PB);
+}
+
+/* As whoever does it should. */
+static void isolate(struct test_machine *m, qr_pfn_t pfn)
+{
+	unsigned long irqs = qr__zone_lock(zone_of(m));
+
+	assert_true(qr_move_freepages_block_isolate(zone_of(m), pfn, true));
+	qr__bump(&zone_of(m)->nr_isolate_pageblock, 1);
+	qr__zone_unlock(zone_of(m), irqs);
+	test_machine_check(m);
+}
+
+static void z13_count(struct test_machine *m)
+{
+	isolate(m, MAX_PAGES);
+	zone_of(m)->nr_isolated++;
+}
+
+static void z13_flag_lost(struct test_machine *m)
+{
+	isolate(m, MAX_PAGES);
+	qr__zone_flag_clear(zone_of(m), QR_ZONE_ISOLATED);
+}
+
+static void z13_flag_left(struct test_machine *m)
+{
+	qr__zone_flag_set(zone_of(m), QR_ZONE_ISOLATED);
+}
+
+static void z14_listed_apart(struct test_machine *m)
+{
+	struct qr_page *page = page_of_pair(m);
+
+	isolate(m, 8);
+	say_free(m, page);
+}
+
+static uint64_t one_isolated_more(const struct qr_zone *zone, unsigned order,
+				  enum qr_migratetype type)
+{
+	return qr__buddy_engine(test_engine())->nr_blocks_type_racy(zone, order, type) +
+	       (order == 1 && type == QR_MIGRATE_ISOLATE);
+}
+
+static void z14_listed_by_mistake(struct test_machine *m)
+{
+	z4_blocks(m);
+	wrong_ops.nr_blocks_type_racy = one_isolated_more;
 }
 
 static void p1_link(struct test_machine *m)
@@ -748,6 +807,12 @@ static const struct breakage breakages[] = {
 	BREAK("Z11", z11_cma, "Z11: cma_pages of zone Normal of node 0 is "),
 	BREAK("Z12", z12_scarce, "but does not say that it is scarce"),
 	BREAK("Z12", z12_boosted, "Z12: zone Normal of node 0 has "),
+	BREAK("Z13", z13_count, "Z13: nr_isolated of zone Normal of node 0 is 2, should be 1"),
+	BREAK("Z13", z13_flag_lost, "has 1 isolated pageblocks, but does not say so"),
+	BREAK("Z13", z13_flag_left, "has 0 isolated pageblocks, but says that there are some"),
+	BREAK_ONLY("list", "Z14", z14_listed_apart, "Z14: pages on ISOLATE lists of zone Normal"),
+	BREAK("Z14", z14_listed_by_mistake,
+	      "Z14: pages on ISOLATE lists of zone Normal of node 0 is 2, should be 0"),
 	BREAK_ONLY("list", "P1", p1_link, "the link to index 2147483647 is broken"),
 	BREAK_ONLY("list", "P1", p1_prev, "P1: CPU 0, list 0: the link to index "),
 	BREAK_ONLY("list", "P1", p1_last, "but says its last is 1"),
