@@ -4,10 +4,10 @@
  *
  * Theory of operation
  * -------------------
- * The global rules come first (marks, zonelists, node states), then one zone after the other, each
- * under the locks of all its caches and its own.  Within a zone: the counters against the lengths
- * of the lists; the buddy engine's own check; a walk over all frames from block to block; the
- * counters against what that saw; the caches.
+ * The global rules come first (marks, zonelists, node states, detours), then one zone after the
+ * other, each under the locks of all its caches and its own.  Within a zone: the counters against
+ * the lengths of the lists; the buddy engine's own check; a walk over all frames from block to
+ * block; the counters against what that saw; the caches.
  *
  * The walk takes one step for each block, however large, so an untouched zone of 1 TiB takes
  * 262144 steps and reads one record in each.  Whether the records *inside* free blocks are
@@ -82,6 +82,9 @@ static const struct rule rules[] = {
 	{QR_INV_W4, "W4", "a zonelist goes node by node, own node first, from high zones to low"},
 	{QR_INV_W5, "W5", "node states are what the zones and CPUs say"},
 	{QR_INV_W6, "W6", "totalreserve_pages is not more than the node manages"},
+	{QR_INV_D1, "D1", "a bit of detours is set if what it stands for is on, and only then"},
+	{QR_INV_D2, "D2", "steps says how they are gone here, and that they are not on a detour"},
+	{QR_INV_D3, "D3", "extras is what the options, page owner and the CPUs ask for"},
 };
 
 static const char *const buddy_names[] = {
@@ -187,13 +190,16 @@ static void suspects_look(struct qr_checker *c, bool believe)
 	zone_unlock_all(c->zone, irqs);
 }
 
+void qr__check_pause(struct qr_checker *c, unsigned look)
+{
+	qr__relax(&c->frames->base, RELAX_LONG + look);
+	qr__sched_point(&c->frames->base, "check");
+}
+
 static void suspects_check(struct qr_checker *c)
 {
-	struct qr_base *base = &c->frames->base;
-
 	for (unsigned look = 1; look <= QR_CHECK_LOOKS && c->nr_suspects; look++) {
-		qr__relax(base, RELAX_LONG + look);
-		qr__sched_point(base, "check");
+		qr__check_pause(c, look);
 		suspects_look(c, look == QR_CHECK_LOOKS);
 	}
 }
@@ -227,6 +233,8 @@ unsigned qr_check(struct quire *q, struct qr_error_text *why)
 	qr__check_marks(&c);
 	if (!c.broken)
 		qr__check_zonelists(&c);
+	if (!c.broken)
+		qr__check_detours(&c);
 	qr__for_each_populated_zone(frames, zone)
 	{
 		if (!c.broken)

@@ -79,6 +79,12 @@ enum qr_invariant {
 	QR_INV_W4, /* a zonelist goes node by node, own node first, from high zones to low */
 	QR_INV_W5, /* node states are what the zones and CPUs say */
 	QR_INV_W6, /* totalreserve_pages is not more than the node manages */
+
+	/* Detours. */
+	QR_INV_D = 0x700,
+	QR_INV_D1, /* soft: a bit of detours is set if what it stands for is on, and only then */
+	QR_INV_D2, /* soft: steps says how they are gone, or that they are not */
+	QR_INV_D3, /* extras: what options, listeners and the CPUs ask for */
 };
 
 #define QR_CHECK_MAX_SUSPECTS 64
@@ -112,6 +118,9 @@ struct qr_checker {
 	uint32_t nr_numbered; /* places in magazines so far */
 };
 
+/* Let others get on, who may be in the middle of a change: @look was one in vain. */
+void qr__check_pause(struct qr_checker *c, unsigned look);
+
 /* Note the first broken invariant with a sentence. */
 void qr__check_broken(struct qr_checker *c, unsigned invariant, const char *fmt, ...)
 	QR_PRINTF(3, 4);
@@ -138,8 +147,9 @@ void qr__check_caches_locked(struct qr_checker *c);
 /* Is this block, which says PCP, linked into one of its zone's caches? */
 bool qr__check_is_cached_locked(const struct qr_checker *c, const struct qr_page *page);
 
-/* check_global.c: watermarks, zonelists, node states. */
+/* check_global.c: watermarks, zonelists, node states, detours. */
 void qr__check_marks(struct qr_checker *c);
 void qr__check_zonelists(struct qr_checker *c);
+void qr__check_detours(struct qr_checker *c);
 
 #endif /* QR_WATCH_CHECK_H */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch/check_global.c - the checker's look at what zones have in common: marks, zonelists, nodes
+ * watch/check_global.c - the checker's look at what zones have in common: marks, zonelists,
+ * nodes, detours
  */
+#include "../alloc/step.h"
 #include "check.h"
 
 #define ULL(x) ((unsigned long long)(x))
@@ -228,4 +230,110 @@ void qr__check_zonelists(struct qr_checker *c)
 		zonelist_check(c, node, true);
 	}
 	qr__unlock(base, &c->frames->zonelists_lock);
+}
+
+/* Detours ---------------------------------------------------------------------------------- */
+
+/* From where each comes, page owner by who listens and not by its option. */
+static uint32_t extras_due(const struct qr_allocator *alloc)
+{
+	uint32_t due = alloc->options & QR_OPT_PREP_EXTRAS & ~QR_OPT_PAGE_OWNER;
+
+	if (alloc->events.owner_set || alloc->events.owner_reset)
+		due |= QR_OPT_PAGE_OWNER;
+	if (alloc->frames.base.platform.cpu_model == QR_CPU_UP)
+		due |= QR_EXTRA_UP;
+	return due;
+}
+
+static void extras_check(struct qr_checker *c)
+{
+	uint32_t extras = c->watch->alloc.extras, due = extras_due(&c->watch->alloc);
+
+	if (extras != due)
+		qr__check_broken(c, QR_INV_D3, "extras are %#x, should be %#x", (unsigned)extras,
+				 (unsigned)due);
+}
+
+static bool detours_look(struct qr_checker *c, bool speak)
+{
+	const struct qr_allocator *alloc = &c->watch->alloc;
+	const uint32_t known = QR_DETOUR_EXTRAS | QR_DETOUR_FAIL | QR_DETOUR_MOBILITY |
+			       QR_DETOUR_GFP | QR_DETOUR_TRACE;
+	const struct {
+		uint32_t bits;
+		const char *name;
+		bool should_be;
+	} rows[] = {
+		{QR_DETOUR_EXTRAS, "extras", alloc->extras != 0},
+		{QR_DETOUR_FAIL, "fail",
+		 atomic_load_explicit(&alloc->fail_on, memory_order_relaxed)},
+		{QR_DETOUR_MOBILITY, "mobility",
+		 atomic_load_explicit(&c->frames->mobility_disabled, memory_order_relaxed)},
+		{QR_DETOUR_GFP, "gfp", qr_gfp_allowed_mask(c->q) != QR_GFP_BITS_MASK},
+		{QR_DETOUR_TRACE, "trace",
+		 atomic_load_explicit(&c->frames->base.trace_mask, memory_order_relaxed) != 0},
+		{~known, "unknown", false},
+	};
+	uint32_t detours = qr__detours(alloc);
+
+	for (size_t i = 0; i < QR_ARRAY_SIZE(rows); i++) {
+		if (((detours & rows[i].bits) != 0) == rows[i].should_be)
+			continue;
+		if (speak)
+			qr__check_broken(c, QR_INV_D1, "detour \"%s\" is %d, should be %d",
+					 rows[i].name, !rows[i].should_be, rows[i].should_be);
+		return true;
+	}
+	return false;
+}
+
+static bool any_route(const struct qr_frames *frames)
+{
+	const struct qr_zone *zone;
+
+	qr__for_each_zone(frames, zone)
+	{
+		if (zone->route)
+			return true;
+	}
+	return false;
+}
+
+static uintptr_t steps_due(const struct qr_allocator *alloc)
+{
+	const struct qr_platform *p = &alloc->frames.base.platform;
+
+	if (qr__detours(alloc) || !any_route(&alloc->frames) || p->current_task)
+		return QR_STEPS_NONE;
+	return QR_STEPS_HAVE_INLINE && p->local_area ? p->local_area : QR_STEPS_BY_HOOK;
+}
+
+static bool steps_look(struct qr_checker *c, bool speak)
+{
+	const struct qr_allocator *alloc = &c->watch->alloc;
+	uintptr_t steps = qr__steps(alloc), due = steps_due(alloc);
+
+	if (steps == due)
+		return false;
+	if (speak)
+		qr__check_broken(c, QR_INV_D2, "steps are %#llx, should be %#llx", ULL(steps),
+				 ULL(due));
+	return true;
+}
+
+/* Whoever changes a reason, its bit and what follows from that does so one after the other. */
+static void soft_check(struct qr_checker *c, bool (*look)(struct qr_checker *c, bool speak))
+{
+	unsigned nr = 0;
+
+	while (!c->broken && look(c, nr == QR_CHECK_LOOKS) && nr++ < QR_CHECK_LOOKS)
+		qr__check_pause(c, nr);
+}
+
+void qr__check_detours(struct qr_checker *c)
+{
+	extras_check(c);
+	soft_check(c, detours_look);
+	soft_check(c, steps_look);
 }

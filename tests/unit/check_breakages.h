@@ -5,85 +5,7 @@
 #ifndef TESTS_UNIT_CHECK_BREAKAGES_H
 #define TESTS_UNIT_CHECK_BREAKAGES_H
 
-#include "support.h"
-
-#include "alloc/pcp.h"
-#include "watch/check.h"
-
-#define MAX_PAGES QR_MAX_ORDER_NR_PAGES
-#define PB QR_PAGEBLOCK_NR_PAGES
-#define ZONE_PAGES (16 * MAX_PAGES + 2) /* its end is no end of a block */
-#define TOP (ZONE_PAGES - 2)
-#define HOLE (ZONE_PAGES + 1)
-
-/*
- * Two nodes.  Node 0 has 16 large blocks and 2 frames, a hole of 2 frames, and some more; node 1
- * has as much as the first part, further up.
- */
-static inline struct test_machine *machine_new(void)
-{
-	struct test_machine *m = test_machine_new();
-
-	test_machine_add(m, 0, ZONE_PAGES, 0);
-	test_machine_add(m, ZONE_PAGES + 2, MAX_PAGES - 4, 0);
-	test_machine_add(m, (qr_pfn_t)1 << 15, ZONE_PAGES, 1);
-	m->config.zone_limits = (struct qr_zone_limits){.normal_end = (qr_pfn_t)1 << 16};
-	m->config.nr_cpus = 2;
-	test_machine_cpu_on(m, 1, 1);
-	m->config.nr_nodes = 2;
-	m->config.options |= QR_OPT_PAGE_OWNER;
-	test_machine_create(m);
-	test_machine_check(m);
-	return m;
-}
-
-static struct qr_zone *zone_of(struct test_machine *m)
-{
-	return qr_zone_at(m->q, 0, QR_ZONE_NORMAL);
-}
-
-static struct qr_page *page_at(struct test_machine *m, qr_pfn_t pfn)
-{
-	return qr__pfn_page(qr__frames(m->q), pfn);
-}
-
-static struct qr_page_state *state_of(struct test_machine *m, const struct qr_page *page)
-{
-	return qr__page_state(qr__frames(m->q), page);
-}
-
-/* A block in use at this place. */
-static struct qr_page *taken(struct test_machine *m, qr_pfn_t pfn, unsigned order, qr_gfp_t gfp)
-{
-	struct qr_page *page;
-
-	assert_int_equal(qr_alloc_pages_at(m->q, pfn, order, gfp, &page), 0);
-	test_machine_check(m);
-	return page;
-}
-
-/* A single page in the cache of CPU 0. */
-static struct qr_page *cached(struct test_machine *m)
-{
-	struct qr_page *page = qr_alloc_pages_node(m->q, 0, QR_GFP_KERNEL, 0);
-
-	qr___free_pages(m->q, page, 0);
-	assert_int_equal(qr__page_type(qr__frames(m->q), page), QR_PT_PCP);
-	test_machine_check(m);
-	return page;
-}
-
-static struct qr_list *list_of(struct test_machine *m, const struct qr_page *page)
-{
-	struct qr_per_cpu_pages *pcp = qr__pcp_of(zone_of(m), 0);
-	uint32_t index = qr__page_index(qr__frames(m->q), page);
-
-	for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
-		if (pcp->lists[i].first == index)
-			return &pcp->lists[i];
-	fail_msg("not the first of a list");
-	return NULL;
-}
+#include "check_breakages_global.h"
 
 /* What can be broken ----------------------------------------------------------------------- */
 
@@ -558,98 +480,7 @@ static void o2_cached_owned(struct test_machine *m)
 	qr__owner_set(m->q, cached(m), 0, QR_GFP_KERNEL);
 }
 
-static void w1_marks(struct test_machine *m)
-{
-	qr__write(&zone_of(m)->watermark[QR_WMARK_LOW], 0);
-}
-
-static void w1_promo(struct test_machine *m)
-{
-	qr__write(&zone_of(m)->watermark[QR_WMARK_PROMO], 0);
-}
-
-static void w2_own(struct test_machine *m)
-{
-	qr__write(&zone_of(m)->lowmem_reserve[QR_ZONE_NORMAL], 1);
-}
-
-static void w2_lower(struct test_machine *m)
-{
-	struct qr_zone *dma = qr_zone_at(m->q, 0, QR_ZONE_DMA);
-
-	qr__write(&dma->lowmem_reserve[QR_ZONE_DMA32], 10);
-	qr__write(&dma->lowmem_reserve[QR_ZONE_NORMAL], 9);
-}
-
-static struct qr_zoneref *refs_of(struct test_machine *m, int nid)
-{
-	return qr__node(qr__frames(m->q), nid)->zonelist;
-}
-
-static void w3_short(struct test_machine *m)
-{
-	refs_of(m, 1)[1].zone = NULL;
-}
-
-static void w3_long(struct test_machine *m)
-{
-	refs_of(m, 0)[2].zone = qr_zone_at(m->q, 0, QR_ZONE_MOVABLE);
-}
-
-static void w3_twice(struct test_machine *m)
-{
-	refs_of(m, 0)[1].zone = refs_of(m, 0)[0].zone;
-}
-
-static void w3_index(struct test_machine *m)
-{
-	refs_of(m, 0)[1].zone_idx = QR_ZONE_MOVABLE;
-}
-
-static void w3_foreign_thisnode(struct test_machine *m)
-{
-	qr__node(qr__frames(m->q), 0)->zonelist_thisnode[0].zone =
-		qr_zone_at(m->q, 1, QR_ZONE_NORMAL);
-}
-
-static void w4_not_own_first(struct test_machine *m)
-{
-	refs_of(m, 0)[0].zone = qr_zone_at(m->q, 1, QR_ZONE_NORMAL);
-	refs_of(m, 0)[1].zone = zone_of(m);
-}
-
-static void state_flip(struct test_machine *m, enum qr_node_state state)
-{
-	qr__frames(m->q)->node_states[state] ^= 2;
-}
-
-static void w5_memory(struct test_machine *m)
-{
-	state_flip(m, QR_N_MEMORY);
-}
-
-static void w5_normal(struct test_machine *m)
-{
-	state_flip(m, QR_N_NORMAL_MEMORY);
-}
-
-static void w5_cpu(struct test_machine *m)
-{
-	state_flip(m, QR_N_CPU);
-}
-
-static void w5_online(struct test_machine *m)
-{
-	state_flip(m, QR_N_ONLINE);
-}
-
-static void w6_totalreserve(struct test_machine *m)
-{
-	qr__write(&qr__node(qr__frames(m->q), 1)->totalreserve_pages, ZONE_PAGES + 1);
-}
-
 /* Magazines: CPU 0 has a page in that for frees of single pages, the first there. */
-
 static struct qr_magazines *magazines_of(struct test_machine *m)
 {
 	return &qr__pcp_of(zone_of(m), 0)->mag;
@@ -864,6 +695,20 @@ static const struct breakage breakages[] = {
 	BREAK("W5", w5_cpu, "W5: state \"cpu\" of node 1 is 0, should be 1"),
 	BREAK("W5", w5_online, "W5: node 1 has memory, but is not online"),
 	BREAK("W6", w6_totalreserve, "W6: node 1 reserves "),
+	BREAK("D1", d1_extras_forgotten, "D1: detour \"extras\" is 0, should be 1"),
+	BREAK("D1", d1_fail, "D1: detour \"fail\" is 0, should be 1"),
+	BREAK("D1", d1_mobility, "D1: detour \"mobility\" is 0, should be 1"),
+	BREAK("D1", d1_gfp, "D1: detour \"gfp\" is 0, should be 1"),
+	BREAK("D1", d1_trace, "D1: detour \"trace\" is 0, should be 1"),
+	BREAK("D1", d1_fail_left, "D1: detour \"fail\" is 1, should be 0"),
+	BREAK("D1", d1_mobility_left, "D1: detour \"mobility\" is 1, should be 0"),
+	BREAK("D1", d1_gfp_left, "D1: detour \"gfp\" is 1, should be 0"),
+	BREAK("D1", d1_trace_left, "D1: detour \"trace\" is 1, should be 0"),
+	BREAK("D1", d1_unknown, "D1: detour \"unknown\" is 1, should be 0"),
+	BREAK("D2", d2_steps, "D2: steps are 0x1, should be 0"),
+	BREAK("D3", d3_option_lost, "D3: extras are 0x20, should be 0x28"),
+	BREAK("D3", d3_owner_lost, "D3: extras are 0x8, should be 0x28"),
+	BREAK("D3", d3_one_cpu, "D3: extras are 0x80000020, should be 0x20"),
 };
 
 #endif /* TESTS_UNIT_CHECK_BREAKAGES_H */

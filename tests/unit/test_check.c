@@ -179,6 +179,28 @@ static void test_managed_may_lag(void **state)
 	test_machine_free(m);
 }
 
+static void hook_relax_detours(void *ctx, unsigned spins)
+{
+	struct test_machine *m = ctx;
+
+	(void)spins;
+	qr__detour_set(qr__allocator(m->q), QR_DETOUR_TRACE, false);
+}
+
+/* A detour is there before its reason, and a while longer. */
+static void test_detours_may_lag(void **state)
+{
+	struct test_machine *m = test_machine_new();
+
+	(void)state;
+	m->config.platform.relax = hook_relax_detours;
+	test_machine_one_zone(m, 16 * MAX_PAGES);
+	test_machine_create(m);
+	qr__detour_set(qr__allocator(m->q), QR_DETOUR_TRACE, true);
+	assert_int_equal(qr_check(m->q, NULL), 0);
+	test_machine_free(m);
+}
+
 /* Breakages of other machines ------------------------------------------------------------- */
 
 static void test_lost_behind_reserved(void **state)
@@ -369,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_what_stays_wrong_is),
 		cmocka_unit_test(test_more_suspects_than_fit),
 		cmocka_unit_test(test_managed_may_lag),
+		cmocka_unit_test(test_detours_may_lag),
 		cmocka_unit_test(test_lost_behind_reserved),
 		cmocka_unit_test(test_zones_in_wrong_order),
 		cmocka_unit_test(test_reserved_that_joined),

@@ -188,13 +188,14 @@ static void test_invariants(void **state)
 	(void)state;
 	while (qr__invariant_at(nr))
 		nr++;
-	assert_int_equal(nr, 40);
+	assert_int_equal(nr, 43);
 	names_check("invariant", nr, invariant_name);
 	for (unsigned i = 0; i < nr; i++)
 		assert_non_null(qr__invariant_rule(qr__invariant_at(i)));
 	assert_string_equal(qr_invariant_name(QR_INV_B + 4), "B4");
 	assert_string_equal(qr_invariant_name(QR_INV_F1), "F1");
 	assert_string_equal(qr_invariant_name(QR_INV_W6), "W6");
+	assert_string_equal(qr_invariant_name(QR_INV_D3), "D3");
 	assert_string_equal(qr_invariant_name(QR_INV_B + 99), "B?");
 	assert_string_equal(qr_invariant_name(0), "?");
 	assert_string_equal(qr_invariant_name(QR_INV_W6 + 1), "?");

@@ -186,6 +186,30 @@ static void test_mobility(void **state)
 	step_end();
 }
 
+static void found(const char *says)
+{
+	struct qr_error_text why;
+
+	assert_int_not_equal(qr_check(m->q, &why), 0);
+	assert_string_equal(why.text, says);
+}
+
+/* Steps that are open on a detour, or closed on none, are found. */
+static void test_checked(void **state)
+{
+	(void)state;
+	step_begin(1);
+	atomic_store(&allocator()->steps, QR_STEPS_NONE);
+	found("D2: steps are 0, should be 0x1");
+	detour_trace(true);
+	test_machine_check(m);
+	atomic_store(&allocator()->steps, QR_STEPS_BY_HOOK);
+	found("D2: steps are 0x1, should be 0");
+	detour_trace(false);
+	test_machine_check(m);
+	step_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_reasons_add_up),
 		cmocka_unit_test(test_closed_for_good),
 		cmocka_unit_test(test_mobility),
+		cmocka_unit_test(test_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
