@@ -161,18 +161,18 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first)
 
 /*
  * A free by a step looks at the sizes of a cache before it is sure of its lock, so for it they
- * would change too late.  It is sure that nobody speculates.
+ * would change too late.  But it is a plain drop, and sure that those are not stopped.
  */
 static void step_frees_close(struct qr_allocator *alloc)
 {
 	if (alloc->routes)
-		qr__speculation_begin(alloc);
+		qr__plain_drops_stop(alloc);
 }
 
 static void step_frees_open(struct qr_allocator *alloc)
 {
 	if (alloc->routes)
-		qr__speculation_end(alloc);
+		qr__plain_drops_resume(alloc);
 }
 
 /* The lock is held from here until the caches are enabled, maybe by way of the caller. */

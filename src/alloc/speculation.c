@@ -37,7 +37,9 @@
  * plainly.
  *
  * Modes are changed under a lock.  Closing is tried when nobody has speculated for QUIET_NS, by the
- * work that also lets caches decay.
+ * work that also lets caches decay: those who come in swarms shall not wait for one opening each.
+ * Who stops plain drops without speculating comes alone, and need not wait so long to resume them:
+ * he closes at once, if there were no speculators since that work last looked.
  *
  * Misuse
  * ------
@@ -98,7 +100,8 @@ static void user_leaves(struct qr_allocator *alloc)
 	atomic_fetch_sub_explicit(&alloc->speculation.users, 1, memory_order_release);
 }
 
-void qr__speculation_begin(struct qr_allocator *alloc)
+/* Nobody drops plainly any more, and nobody will until this user leaves. */
+static void user_enters(struct qr_allocator *alloc)
 {
 	struct qr_speculation *s = &alloc->speculation;
 
@@ -111,6 +114,13 @@ void qr__speculation_begin(struct qr_allocator *alloc)
 		user_leaves(alloc);
 		speculation_open(alloc);
 	}
+}
+
+void qr__speculation_begin(struct qr_allocator *alloc)
+{
+	struct qr_speculation *s = &alloc->speculation;
+
+	user_enters(alloc);
 	if (!atomic_load_explicit(&s->used, memory_order_relaxed))
 		atomic_store_explicit(&s->used, true, memory_order_relaxed);
 }
@@ -135,6 +145,18 @@ static void speculation_close(struct qr_allocator *alloc)
 			mode_set(alloc, QR_SPECULATION_CLOSED);
 	}
 	qr__unlock(base, &s->lock);
+}
+
+void qr__plain_drops_stop(struct qr_allocator *alloc)
+{
+	user_enters(alloc);
+}
+
+void qr__plain_drops_resume(struct qr_allocator *alloc)
+{
+	user_leaves(alloc);
+	if (!atomic_load_explicit(&alloc->speculation.used, memory_order_relaxed))
+		speculation_close(alloc);
 }
 
 void qr__speculation_decay(struct qr_allocator *alloc)

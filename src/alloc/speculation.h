@@ -13,7 +13,8 @@
  * A reference that was got so is one like any other, and may be kept beyond the end.  While nobody
  * speculates, whoever has the only reference to a page has its state for himself, and drops it
  * without a locked instruction.  So whatever else is written to the state of a page by somebody who
- * has no reference to it, must be announced as well.  The theory is in speculation.c.
+ * has no reference to it, must be announced as well.  Who only wants nobody to drop so for a while,
+ * stops plain drops and resumes them.  The theory is in speculation.c.
  */
 #ifndef QR_ALLOC_SPECULATION_H
 #define QR_ALLOC_SPECULATION_H
@@ -27,6 +28,13 @@
  */
 void qr__speculation_begin(struct qr_allocator *alloc);
 void qr__speculation_end(struct qr_allocator *alloc);
+
+/*
+ * The same for whoever does not speculate.  In the end drops are plain again at once, unless others
+ * have speculated lately.
+ */
+void qr__plain_drops_stop(struct qr_allocator *alloc);
+void qr__plain_drops_resume(struct qr_allocator *alloc);
 
 /* Now and then: has nobody speculated for a while?  Then drops may be plain again. */
 void qr__speculation_decay(struct qr_allocator *alloc);

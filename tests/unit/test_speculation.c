@@ -22,7 +22,7 @@ static struct {
 	bool owned[NR_PAGES];
 	unsigned holders[NR_PAGES]; /* of references that were got by speculation */
 
-	unsigned plain, exchanged, refused, got, closed, kept_open;
+	unsigned plain, exchanged, refused, got, closed, kept_open, resumed;
 } t;
 
 static void begin(bool local_locks)
@@ -118,6 +118,35 @@ static void test_closed_when_it_is_quiet(void **state)
 	assert_false(qr_put_page(t.q, page));
 	assert_false(qr_put_page(t.q, page));
 	assert_true(qr_put_page(t.q, page));
+	end();
+}
+
+/* Who does not speculate leaves all as it was. */
+static void test_plain_drops_stopped(void **state)
+{
+	(void)state;
+	begin(true);
+	for (unsigned round = 0; round < 2; round++) {
+		qr__plain_drops_stop(t.alloc);
+		qr__plain_drops_stop(t.alloc);
+		qr_sim_advance(t.sim, 10 * SECOND);
+		assert_int_equal(mode(), QR_SPECULATION_OPEN);
+		qr__plain_drops_resume(t.alloc);
+		assert_int_equal(mode(), QR_SPECULATION_OPEN);
+		qr__plain_drops_resume(t.alloc);
+		assert_int_equal(mode(), QR_SPECULATION_CLOSED);
+	}
+	/* Somebody speculates; somebody has. */
+	qr__plain_drops_stop(t.alloc);
+	qr__speculation_begin(t.alloc);
+	qr__plain_drops_resume(t.alloc);
+	assert_int_equal(mode(), QR_SPECULATION_OPEN);
+	qr__speculation_end(t.alloc);
+	qr__plain_drops_stop(t.alloc);
+	qr__plain_drops_resume(t.alloc);
+	assert_int_equal(mode(), QR_SPECULATION_OPEN);
+	qr_sim_advance(t.sim, 3 * SECOND);
+	assert_int_equal(mode(), QR_SPECULATION_CLOSED);
 	end();
 }
 
@@ -277,9 +306,29 @@ static void closer(void *arg)
 	}
 }
 
+/* Wants nobody to drop plainly for a while, as who disables caches does. */
+static void stopper(void *arg)
+{
+	(void)arg;
+	for (unsigned round = 0; round < 6; round++) {
+		qr__plain_drops_stop(t.alloc);
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned plain = t.plain;
+
+			qr_sim_yield(t.sim);
+			assert_int_equal(t.plain, plain);
+		}
+		qr__plain_drops_resume(t.alloc);
+		t.resumed += mode() == QR_SPECULATION_CLOSED;
+		for (unsigned i = 0; i < 3; i++)
+			qr_sim_yield(t.sim);
+	}
+}
+
 static void run_crowd(bool local_locks, uint64_t seed)
 {
-	unsigned before[6] = {t.plain, t.exchanged, t.refused, t.got, t.closed, t.kept_open};
+	unsigned before[] = {t.plain,  t.exchanged, t.refused, t.got,
+			     t.closed, t.kept_open, t.resumed};
 
 	begin(local_locks);
 	for (uintptr_t i = 0; i < 4; i++)
@@ -287,6 +336,7 @@ static void run_crowd(bool local_locks, uint64_t seed)
 	for (uintptr_t i = 0; i < 2; i++)
 		qr_sim_spawn(t.sim, (unsigned)i, speculator, (void *)i);
 	qr_sim_spawn(t.sim, 3, closer, NULL);
+	qr_sim_spawn(t.sim, 2, stopper, NULL);
 	if (qr_sim_run(t.sim, seed))
 		fail_msg("seed %llu: %s", (unsigned long long)seed, qr_sim_log_last(t.sim));
 	assert_int_equal(t.alloc->speculation.users, 0);
@@ -299,6 +349,7 @@ static void run_crowd(bool local_locks, uint64_t seed)
 	t.got += before[3];
 	t.closed += before[4];
 	t.kept_open += before[5];
+	t.resumed += before[6];
 }
 
 static void test_interleaved(void **state)
@@ -312,6 +363,7 @@ static void test_interleaved(void **state)
 	/* All of it has happened. */
 	assert_true(t.plain > NR_SEEDS && t.exchanged > NR_SEEDS && t.refused > NR_SEEDS / 4);
 	assert_true(t.got > NR_SEEDS && t.closed > NR_SEEDS && t.kept_open > NR_SEEDS / 4);
+	assert_true(t.resumed > NR_SEEDS / 4);
 }
 
 /* Misuse ----------------------------------------------------------------------------------- */
@@ -396,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opened_by_the_first_speculation),
 		cmocka_unit_test(test_closed_when_it_is_quiet),
+		cmocka_unit_test(test_plain_drops_stopped),
 		cmocka_unit_test(test_only_holder_exchange),
 #if QR_DEBUG
 		cmocka_unit_test(test_ranks),

@@ -122,6 +122,53 @@ static void test_closed_to_frees_while_there_are_speculators(void **state)
 	step_end();
 }
 
+static void disable_and_enable(void)
+{
+	qr_zone_pcp_disable(zone());
+	qr_zone_pcp_enable(zone());
+	sizes(16, 1 << 20, 1 << 20);
+}
+
+/* Nobody else had a reason: they are open again at once. */
+static void test_closed_to_frees_while_caches_are_disabled(void **state)
+{
+	struct qr_page *page;
+
+	(void)state;
+	step_begin(1);
+	for (unsigned round = 0; round < 2; round++) {
+		page = step_take(0);
+		qr_zone_pcp_disable(zone());
+		steps_are(0, give(page, 0));
+		qr_zone_pcp_enable(zone());
+		sizes(16, 1 << 20, 1 << 20);
+		page = step_take(0);
+		steps_are(1, give(page, 0));
+	}
+	step_end();
+}
+
+static void test_disabled_while_there_are_speculators(void **state)
+{
+	struct qr_page *page;
+
+	(void)state;
+	step_begin(1);
+	qr__speculation_begin(allocator());
+	disable_and_enable();
+	page = step_take(0);
+	steps_are(0, give(page, 0));
+	qr__speculation_end(allocator());
+	/* More may come, as it was not long ago. */
+	disable_and_enable();
+	page = step_take(0);
+	steps_are(0, give(page, 0));
+	page = step_take(0);
+	test_machine_advance(m, UINT64_C(5000000000));
+	steps_are(1, give(page, 0));
+	step_end();
+}
+
 /* Several reasons at once: each has to go. */
 static void test_reasons_add_up(void **state)
 {
@@ -215,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_closed_while),
 		cmocka_unit_test(test_closed_to_frees_while_there_are_speculators),
+		cmocka_unit_test(test_closed_to_frees_while_caches_are_disabled),
+		cmocka_unit_test(test_disabled_while_there_are_speculators),
 		cmocka_unit_test(test_reasons_add_up),
 		cmocka_unit_test(test_closed_for_good),
 		cmocka_unit_test(test_mobility),
