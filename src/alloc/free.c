@@ -335,11 +335,11 @@ static QR_COLD bool doubt_resolve(struct qr_allocator *alloc, struct qr_page *pa
 	return true;
 }
 
-/* By a step of the hooks, if there was none; false: go the longer way. */
+/* By a step of the hook, where that is how they are gone; false: go the longer way. */
 QR_INLINE bool step_retry(struct qr_allocator *alloc, struct qr_page *page, unsigned order,
 			  enum qr_local_result step)
 {
-	if (step == QR_LOCAL_NOT)
+	if (step == QR_LOCAL_NOT && qr__steps(alloc) == QR_STEPS_BY_HOOK)
 		step = qr__step_hook_free(alloc, page, order);
 	if (qr__unlikely(step == QR_LOCAL_IN_DOUBT))
 		return doubt_resolve(alloc, page, order);

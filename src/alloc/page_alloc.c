@@ -597,8 +597,8 @@ static QR_NOINLINE struct qr_page *task_alloc(struct qr_allocator *alloc, qr_gfp
 }
 
 /*
- * Near this CPU, whatever there is to it.  The hook comes first, while there is nothing yet that
- * would have to survive it.
+ * Near this CPU, whatever there is to it.  The hook, where steps are gone by it, comes first, while
+ * there is nothing yet that would have to survive it.
  */
 QR_INLINE struct qr_page *longer_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
@@ -608,9 +608,11 @@ QR_INLINE struct qr_page *longer_alloc(struct quire *q, qr_gfp_t gfp, unsigned o
 
 	if (qr__unlikely(task))
 		return task_alloc(alloc, gfp, order, task);
-	page = qr__step_hook_alloc(alloc, gfp, order);
-	if (page)
-		return page;
+	if (qr__steps(alloc) == QR_STEPS_BY_HOOK) {
+		page = qr__step_hook_alloc(alloc, gfp, order);
+		if (page)
+			return page;
+	}
 	page = qr__fast_alloc(alloc, gfp, order);
 	if (qr__likely(page))
 		return page;
