@@ -462,6 +462,18 @@ QR_INLINE void bitmap_largest_note(struct bitmap_given *given, unsigned order)
 	given->largest = order > given->largest ? order : given->largest;
 }
 
+/* Do QR_MARKS_ROW blocks lie side by side, each @step frames behind the one before? */
+QR_INLINE bool bitmap_lie_apart(const uint32_t *frames, uint32_t step)
+{
+	uint32_t off = 0;
+
+	if (frames[QR_MARKS_ROW - 1] - frames[0] != step * (QR_MARKS_ROW - 1))
+		return false;
+	for (uint32_t n = 1; n < QR_MARKS_ROW - 1; n++)
+		off |= (frames[n] - frames[0]) ^ n * step;
+	return !off;
+}
+
 /* Does the first of these blocks begin a row: of one word, or if they are words, one pageblock? */
 QR_INLINE bool bitmap_has_row(const uint32_t *frames, unsigned nr, unsigned order)
 {

@@ -579,6 +579,13 @@ struct batch {
 	unsigned nr;
 };
 
+QR_INLINE void batch_keep(struct batch *batch, uint32_t frame)
+{
+	batch->frames[batch->nr++] = frame;
+	batch->low = frame < batch->low ? frame : batch->low;
+	batch->high = frame > batch->high ? frame : batch->high;
+}
+
 /* By its state, then.  False: it does not say so. */
 static QR_NOINLINE bool state_claim(const struct draining *draining, uint32_t frame)
 {
@@ -593,6 +600,33 @@ static QR_NOINLINE bool state_claim(const struct draining *draining, uint32_t fr
 }
 
 /*
+ * A row of blocks side by side, in either direction, and all of them say that they wait in a cache:
+ * they stop saying so.  False: not so.
+ */
+QR_INLINE bool row_claim(_Atomic uint8_t *marks, const uint32_t *frames, unsigned order)
+{
+	uint32_t step = UINT32_C(1) << order, first = frames[0];
+
+	if (bitmap_lie_apart(frames, -step))
+		first = frames[QR_MARKS_ROW - 1];
+	else if (!bitmap_lie_apart(frames, step))
+		return false;
+	return qr__marks_change(&marks[first >> order], QR_MARK_CACHED, QR_MARK_SILENT);
+}
+
+QR_INLINE void row_keep(struct batch *batch, const uint32_t *frames)
+{
+	uint32_t a = frames[0], b = frames[QR_MARKS_ROW - 1];
+
+	if (batch->frames + batch->nr != frames)
+		for (unsigned n = 0; n < QR_MARKS_ROW; n++)
+			batch->frames[batch->nr + n] = frames[n];
+	batch->nr += QR_MARKS_ROW;
+	batch->low = (uint32_t)qr__min(batch->low, qr__min(a, b));
+	batch->high = (uint32_t)qr__max(batch->high, qr__max(a, b));
+}
+
+/*
  * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
  * freed it in the same moment, and it is somebody's again or has been here already.  One loop where
  * marks say it, and one where states do; of marks a store may be one to anything, for all that the
@@ -601,23 +635,30 @@ static QR_NOINLINE bool state_claim(const struct draining *draining, uint32_t fr
 static void marks_claim(const struct draining *draining, struct batch *batch)
 {
 	_Atomic uint8_t *marks = draining->zone->frames->marks[draining->order];
-	uint32_t *frames = batch->frames, low = UINT32_MAX, high = 0;
-	unsigned nr = batch->nr, order = draining->order, kept = 0;
+	struct batch kept = {.frames = batch->frames, .low = UINT32_MAX};
+	const uint32_t *frames = batch->frames;
+	unsigned nr = batch->nr, order = draining->order, n = 0;
 
-	for (unsigned n = 0; n < nr; n++) {
-		uint32_t frame = frames[n];
+	while (n < nr) {
+		unsigned end = (unsigned)qr__min(n + QR_MARKS_ROW, nr);
 
-		if (n + BITMAP_AHEAD < nr)
-			__builtin_prefetch(&marks[frames[n + BITMAP_AHEAD] >> order], 1);
-		if (qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED))
-			qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
-		else if (!state_claim(draining, frame))
-			continue;
-		frames[kept++] = frame;
-		low = frame < low ? frame : low;
-		high = frame > high ? frame : high;
+		if (end == n + QR_MARKS_ROW && row_claim(marks, frames + n, order)) {
+			row_keep(&kept, frames + n);
+			n = end;
+		}
+		for (; n < end; n++) {
+			uint32_t frame = frames[n];
+
+			if (n + BITMAP_AHEAD < nr)
+				__builtin_prefetch(&marks[frames[n + BITMAP_AHEAD] >> order], 1);
+			if (qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED))
+				qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
+			else if (!state_claim(draining, frame))
+				continue;
+			batch_keep(&kept, frame);
+		}
 	}
-	*batch = (struct batch){.frames = frames, .low = low, .high = high, .nr = kept};
+	*batch = kept;
 }
 
 static void states_claim(const struct draining *draining, struct batch *batch)

@@ -105,23 +105,14 @@ QR_INLINE void mark_hand_out(struct qr_zone *zone, uint32_t frame, unsigned orde
 		qr__mark_set(mark, QR_MARK_CACHED);
 }
 
-/* Do these blocks lie side by side? */
-QR_INLINE bool is_row(const uint32_t *frames, unsigned order)
-{
-	uint32_t apart = 0;
-
-	for (uint32_t n = 1; n < QR_MARKS_ROW; n++)
-		apart |= (frames[n] - frames[0]) ^ n << order;
-	return !apart;
-}
-
 /* All marks of a row at once; false: they lie elsewhere, or have something else to say. */
 QR_INLINE bool row_hand_out(const struct qr_zone *zone, const uint32_t *frames, unsigned order)
 {
 	const struct qr_page_state *states = zone->frames->states;
 
-	if (!is_row(frames, order) || !qr__marks_change(qr__mark_of(zone->frames, frames[0], order),
-							QR_MARK_SILENT, QR_MARK_CACHED))
+	if (!bitmap_lie_apart(frames, UINT32_C(1) << order) ||
+	    !qr__marks_change(qr__mark_of(zone->frames, frames[0], order), QR_MARK_SILENT,
+			      QR_MARK_CACHED))
 		return false;
 	for (unsigned n = 0; n < QR_MARKS_ROW; n += order ? 1 : QR_MARKS_ROW - 1)
 		__builtin_prefetch(&states[frames[n]], 1);
