@@ -260,7 +260,7 @@ struct qr_page *qr__step_hook_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, un
 	if (qr__steps(alloc) == QR_STEPS_NONE || !qr__fast_request_usual(gfp, order))
 		return NULL;
 	cpu = qr__cpu_racy(base);
-	ring = atomic_load_explicit(&qr__step_cpu(alloc, cpu)->ways[0][qr__step_way(gfp, order)],
+	ring = atomic_load_explicit(&qr__step_cpu(alloc, cpu)->ways[order][qr__step_way(gfp, 0)],
 				    memory_order_acquire);
 	if (!ring || !zone_open(ring) || !take_prepare(ring, order, cpu, &i, &commit) ||
 	    hook_commit(base, &commit) != QR_LOCAL_DONE)
