@@ -47,10 +47,10 @@
 
 /* clang-format off */
 
-/* Into the sequence; rax is lost. */
+/* Into the sequence, by way of 0 as often as one likes; rax is lost. */
 #define QR_RSEQ_ENTER \
 	QR_RSEQ_DESCRIPTOR \
-	"leaq 10b(%%rip), %%rax\n\t" \
+	"0:\tleaq 10b(%%rip), %%rax\n\t" \
 	"movq %%rax, %%fs:" QR_RSEQ_SEQUENCE "(%[area])\n" \
 	"1:\t"
 

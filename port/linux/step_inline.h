@@ -91,6 +91,8 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		"movq %c[ways](%[cpu],%[taken],8), %[ring]\n\t"
 		"testq %[ring], %[ring]\n\t"
 		"je %l[back]\n\t"
+		"cmpq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
+		"jne 5f\n\t"
 		QR_STEP_CALM
 		"movq " QR_RING_HEAD "(%[ring]), %[head]\n\t"
 		"cmpq " QR_RING_TAIL "(%[ring]), %[head]\n\t"
@@ -100,10 +102,18 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		"movq " QR_RING_FRAMES "(%[ring]), %[taken]\n\t"
 		"movl (%[taken],%%rax,4), %k[taken]\n\t"
 		"movl %k[taken], " QR_RING_LAST "(%[ring])\n\t"
-		"movq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
 		"incq %[head]\n\t"
 		"movq %[head], " QR_RING_HEAD "(%[ring])"
 		QR_RSEQ_LEAVE("back")
+
+		/*
+		 * Seldom another ring than before: it is the CPU's, whoever comes between.  To
+		 * store it each time would let the next free wait for that store.
+		 */
+		".subsection 1\n"
+		"5:\tmovq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
+		"jmp 0b\n\t"
+		".previous\n\t"
 		: [ring] "=&r"(ring), [cpu] "=&r"(cpu), [head] "=&r"(head), [taken] "+&r"(taken)
 		: [area] "r"(area), [order] "r"((uint64_t)order),
 		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), [cpus] "m"(alloc->step_cpus),
