@@ -491,6 +491,7 @@ static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *
 /* Frames are grouped by chunks, so that little room is needed beside them. */
 #define CHUNK 256u
 #define NR_CHUNKS 4u
+#define NR_PARTS 4u
 
 /* Of each chunk and stripe: where its frames end.  They begin where the stripe's before it end. */
 struct groups {
@@ -505,27 +506,43 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 
 /*
  * Bring the frames of each stripe together.  Each goes to a place of its own, whatever becomes of
- * those before it: exchanging them in place would be one long chain of loads and stores.
+ * those before it: exchanging them in place would be one long chain of loads and stores.  So would
+ * be counts of few stripes, since each frame's waits for that of the last one of its stripe; hence
+ * there are several, of a part of the frames each, which take turns.
  */
 static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
 			uint16_t end[QR_MAX_STRIPES])
 {
 	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
-	unsigned start = 0, shift = zone->stripe_order;
+	unsigned shift = zone->stripe_order, part = nr / NR_PARTS, start = 0;
+	uint16_t place[NR_PARTS][QR_MAX_STRIPES];
 	uint32_t grouped[CHUNK];
 
-	for (unsigned s = 0; s < zone->nr_stripes; s++)
-		end[s] = 0;
-	for (unsigned n = 0; n < nr; n++)
-		end[(before + frames[n]) >> shift]++;
+	for (unsigned p = 0; p < NR_PARTS; p++)
+		for (unsigned s = 0; s < zone->nr_stripes; s++)
+			place[p][s] = 0;
+	for (unsigned n = 0; n < part; n++)
+		for (unsigned p = 0; p < NR_PARTS; p++)
+			place[p][(before + frames[p * part + n]) >> shift]++;
+	for (unsigned n = NR_PARTS * part; n < nr; n++)
+		place[NR_PARTS - 1][(before + frames[n]) >> shift]++;
 	for (unsigned s = 0; s < zone->nr_stripes; s++) {
-		unsigned here = end[s];
+		for (unsigned p = 0; p < NR_PARTS; p++) {
+			unsigned here = place[p][s];
 
+			place[p][s] = (uint16_t)start;
+			start += here;
+		}
 		end[s] = (uint16_t)start;
-		start += here;
 	}
-	for (unsigned n = 0; n < nr; n++)
-		grouped[end[(before + frames[n]) >> shift]++] = frames[n];
+	for (unsigned n = 0; n < part; n++)
+		for (unsigned p = 0; p < NR_PARTS; p++) {
+			uint32_t frame = frames[p * part + n];
+
+			grouped[place[p][(before + frame) >> shift]++] = frame;
+		}
+	for (unsigned n = NR_PARTS * part; n < nr; n++)
+		grouped[place[NR_PARTS - 1][(before + frames[n]) >> shift]++] = frames[n];
 	__builtin_memcpy(frames, grouped, nr * sizeof(*frames));
 }
 
