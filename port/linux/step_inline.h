@@ -133,16 +133,14 @@ static inline __attribute__((always_inline)) enum qr_local_result
 qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
 		    unsigned order)
 {
-	struct qr_magazine_ring *ring; /* the CPU's record, then a ring, then its frames */
-	uint64_t nr; /* the CPU, then a count */
-	uint64_t count = order; /* then where that is */
+	struct qr_magazine_ring *ring; /* the CPU and its record before, its frames afterwards */
+	uint64_t nr, count; /* where nr is to be one more */
 
 	__asm__ volatile goto(
 		QR_RSEQ_ENTER
-		QR_STEP_CPU("nr")
-		"movl %k[nr], %k[ring]\n\t"
+		QR_STEP_CPU("ring")
 		QR_STEP_RECORD("ring")
-		"movq " QR_CPU_RECENT "(%[ring],%[count],8), %[ring]\n\t"
+		"movq " QR_CPU_RECENT "(%[ring]), %[ring]\n\t"
 		"movzbl " QR_RING_MARK "(%[ring]), %%eax\n\t"
 		"cmpb %%al, %[mark]\n\t"
 		"jne 5f\n"
@@ -172,7 +170,8 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		"addq %[routes], %%rax\n\t"
 		"cmpb %b[order], " QR_ROUTE_ORDER "(%%rax)\n\t"
 		"jne %l[back]\n\t"
-		"imulq %[stride], %[nr], %[ring]\n\t"
+		"movl %%fs:" QR_RSEQ_CPU "(%[area]), %k[ring]\n\t"
+		"imulq %[stride], %[ring]\n\t"
 		"addq " QR_ROUTE_RING "(%%rax), %[ring]\n\t"
 		"jmp 3b\n"
 
@@ -190,9 +189,11 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		"movb %[cached], %[mark]\n\t"
 		"movq %[nr], (%[count])"
 		QR_RSEQ_LEAVE("doubt")
-		: [ring] "=&r"(ring), [nr] "=&r"(nr), [count] "+&r"(count)
+		: [ring] "=&r"(ring), [nr] "=&r"(nr), [count] "=&r"(count)
 		: [area] "r"(area), [i] "r"(i), [mark] "m"(*mark), [order] "ri"((uint8_t)order),
-		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), [cpus] "m"(alloc->step_cpus),
+		  [nr_cpus] "m"(alloc->frames.base.nr_cpus),
+		  /* so that what lies at recent[0] of a record is recent[order] */
+		  [cpus] "rm"(alloc->step_cpus + order * sizeof(ring)),
 		  [gate] "m"(alloc->speculation_mode), [routes] "m"(alloc->routes),
 		  [apart] "ri"(qr__step_apart(order)), [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1),
 		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages))

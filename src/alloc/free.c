@@ -393,8 +393,8 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 }
 
 /* By its number; one that is none of this instance's has no record. */
-static QR_NOINLINE void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order,
-					enum qr_local_result step)
+static void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order,
+			    enum qr_local_result step)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_page *page = qr_pfn_to_page(q, pfn);
@@ -407,26 +407,37 @@ static QR_NOINLINE void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned 
 			order);
 }
 
-QR_INLINE void free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+static QR_NOINLINE void single_free_pfn(struct quire *q, qr_pfn_t pfn, enum qr_local_result step)
+{
+	longer_free_pfn(q, pfn, 0, step);
+}
+
+QR_INLINE enum qr_local_result step_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	enum qr_local_result step = qr__step_free(alloc, pfn - alloc->frames.base_pfn, order);
+
+	return qr__step_free(alloc, pfn - alloc->frames.base_pfn, order);
+}
+
+static QR_NOINLINE void blocks_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+{
+	enum qr_local_result step = step_free_pfn(q, pfn, order);
 
 	if (qr__unlikely(step != QR_LOCAL_DONE))
 		longer_free_pfn(q, pfn, order, step);
 }
 
-static QR_NOINLINE void blocks_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
-{
-	free_pfn(q, pfn, order);
-}
-
 void qr_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
 {
-	if (qr__unlikely(order))
+	enum qr_local_result step;
+
+	if (qr__unlikely(order)) {
 		blocks_free_pfn(q, pfn, order);
-	else
-		free_pfn(q, pfn, 0);
+		return;
+	}
+	step = step_free_pfn(q, pfn, 0);
+	if (qr__unlikely(step != QR_LOCAL_DONE))
+		single_free_pfn(q, pfn, step);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
