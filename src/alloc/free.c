@@ -392,11 +392,11 @@ void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 		single_free(q, page, step);
 }
 
-/* By its number; one that is none of this instance's has no record. */
-static void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order,
-			    enum qr_local_result step)
+/* By number: block i of the instance; one that is none has no record. */
+static void longer_free_at(struct quire *q, uint64_t i, unsigned order, enum qr_local_result step)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
+	qr_pfn_t pfn = alloc->frames.base_pfn + i;
 	struct qr_page *page = qr_pfn_to_page(q, pfn);
 
 	if (qr__likely(page))
@@ -407,37 +407,32 @@ static void longer_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order,
 			order);
 }
 
-static QR_NOINLINE void single_free_pfn(struct quire *q, qr_pfn_t pfn, enum qr_local_result step)
+static QR_NOINLINE void single_free_at(struct quire *q, uint64_t i, enum qr_local_result step)
 {
-	longer_free_pfn(q, pfn, 0, step);
+	longer_free_at(q, i, 0, step);
 }
 
-QR_INLINE enum qr_local_result step_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
+static QR_NOINLINE void blocks_free_at(struct quire *q, uint64_t i, unsigned order)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-
-	return qr__step_free(alloc, pfn - alloc->frames.base_pfn, order);
-}
-
-static QR_NOINLINE void blocks_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
-{
-	enum qr_local_result step = step_free_pfn(q, pfn, order);
+	enum qr_local_result step = qr__step_free(qr__allocator(q), i, order);
 
 	if (qr__unlikely(step != QR_LOCAL_DONE))
-		longer_free_pfn(q, pfn, order, step);
+		longer_free_at(q, i, order, step);
 }
 
+/* All that follows goes by the place among the records: one number less to keep. */
 void qr_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
 {
+	uint64_t i = pfn - qr__allocator(q)->frames.base_pfn;
 	enum qr_local_result step;
 
 	if (qr__unlikely(order)) {
-		blocks_free_pfn(q, pfn, order);
+		blocks_free_at(q, i, order);
 		return;
 	}
-	step = step_free_pfn(q, pfn, 0);
+	step = qr__step_free(qr__allocator(q), i, 0);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
-		single_free_pfn(q, pfn, step);
+		single_free_at(q, i, step);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
