@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_exact.c - blocks cut to size, cut apart, and by address
+ * test_exact.c - blocks cut to size, cut apart, by address and by frame number
  */
 #include "alloc/allocator.h"
 #include "hoard.h"
@@ -212,6 +212,42 @@ static void test_addresses_without_memory(void **state)
 	test_machine_free(m);
 }
 
+/* By number, until nothing is left: each block once, aligned, and what its record says. */
+static void test_frame_numbers(void **state)
+{
+	struct test_machine *m = machine_new();
+	uint64_t nr_free;
+
+	(void)state;
+	test_machine_create(m);
+	nr_free = zone_free(m->q, 0, QR_ZONE_NORMAL);
+	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
+		uint64_t nr = 0, most = nr_free >> order;
+		qr_pfn_t *pfns = calloc(most, sizeof(*pfns));
+
+		assert_non_null(pfns);
+		while ((pfns[nr] = qr_alloc_pfn(m->q, QR_GFP_ATOMIC | QR___GFP_NOWARN, order)) !=
+		       QR_PFN_NONE) {
+			struct qr_page *page = qr_pfn_to_page(m->q, pfns[nr]);
+
+			assert_int_equal(pfns[nr] & ((UINT64_C(1) << order) - 1), 0);
+			assert_int_equal(qr_page_count(m->q, page), 1);
+			qr_page_movable_set(m->q, page, true);
+			if (++nr == most)
+				break;
+		}
+		assert_true(nr > 0);
+		test_machine_check(m);
+		while (nr)
+			qr_free_pfn(m->q, pfns[--nr], order);
+		free(pfns);
+		qr_drain_all_pages(m->q, NULL);
+		assert_int_equal(zone_free(m->q, 0, QR_ZONE_NORMAL), nr_free);
+	}
+	assert_int_equal(qr_alloc_pfn(m->q, QR___GFP_NOWARN, QR_MAX_PAGE_ORDER + 1), QR_PFN_NONE);
+	test_machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_addresses_and_highmem),
 		cmocka_unit_test(test_addresses_without_memory),
+		cmocka_unit_test(test_frame_numbers),
 	};
 
 	return test_group_run("exact", tests);
