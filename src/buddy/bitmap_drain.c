@@ -492,6 +492,7 @@ static void stripe_drain(struct draining *draining, unsigned s, const uint32_t *
 #define CHUNK 256u
 #define NR_CHUNKS 4u
 #define NR_PARTS 4u
+#define PARTS_WORTH 32u /* frames; of fewer, the parts themselves are what takes time */
 
 /* Of each chunk and stripe: where its frames end.  They begin where the stripe's before it end. */
 struct groups {
@@ -505,44 +506,76 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 }
 
 /*
- * Bring the frames of each stripe together.  Each goes to a place of its own, whatever becomes of
- * those before it: exchanging them in place would be one long chain of loads and stores.  So would
- * be counts of few stripes, since each frame's waits for that of the last one of its stripe; hence
- * there are several, of a part of the frames each, which take turns.
+ * A frame's place follows from the count of its stripe, which waits for that of the last frame of
+ * that stripe, and stripes are few.  So frames are counted in several parts, which take turns.
  */
-static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
-			uint16_t end[QR_MAX_STRIPES])
+struct parts {
+	uint64_t before;
+	unsigned shift; /* frame + before >> shift: its stripe */
+	unsigned nr, size; /* what is left over belongs to the last one */
+	uint16_t place[NR_PARTS][QR_MAX_STRIPES]; /* first a number of frames, then of the next */
+};
+
+QR_INLINE uint16_t *place_of(struct parts *parts, unsigned part, uint32_t frame)
 {
-	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
-	unsigned shift = zone->stripe_order, part = nr / NR_PARTS, start = 0;
-	uint16_t place[NR_PARTS][QR_MAX_STRIPES];
-	uint32_t grouped[CHUNK];
+	return &parts->place[part][(parts->before + frame) >> parts->shift];
+}
 
-	for (unsigned p = 0; p < NR_PARTS; p++)
-		for (unsigned s = 0; s < zone->nr_stripes; s++)
-			place[p][s] = 0;
-	for (unsigned n = 0; n < part; n++)
-		for (unsigned p = 0; p < NR_PARTS; p++)
-			place[p][(before + frames[p * part + n]) >> shift]++;
-	for (unsigned n = NR_PARTS * part; n < nr; n++)
-		place[NR_PARTS - 1][(before + frames[n]) >> shift]++;
-	for (unsigned s = 0; s < zone->nr_stripes; s++) {
-		for (unsigned p = 0; p < NR_PARTS; p++) {
-			unsigned here = place[p][s];
+QR_INLINE void parts_count(struct parts *parts, const uint32_t *frames, unsigned nr)
+{
+	for (unsigned n = 0; n < parts->size; n++)
+		for (unsigned p = 0; p < parts->nr; p++)
+			++*place_of(parts, p, frames[p * parts->size + n]);
+	for (unsigned n = parts->nr * parts->size; n < nr; n++)
+		++*place_of(parts, parts->nr - 1, frames[n]);
+}
 
-			place[p][s] = (uint16_t)start;
+/* The frames of a stripe stand together, those of each part behind those of the one before. */
+QR_INLINE void parts_order(struct parts *parts, unsigned nr_stripes, uint16_t end[QR_MAX_STRIPES])
+{
+	unsigned start = 0;
+
+	for (unsigned s = 0; s < nr_stripes; s++) {
+		for (unsigned p = 0; p < parts->nr; p++) {
+			unsigned here = parts->place[p][s];
+
+			parts->place[p][s] = (uint16_t)start;
 			start += here;
 		}
 		end[s] = (uint16_t)start;
 	}
-	for (unsigned n = 0; n < part; n++)
-		for (unsigned p = 0; p < NR_PARTS; p++) {
-			uint32_t frame = frames[p * part + n];
+}
 
-			grouped[place[p][(before + frame) >> shift]++] = frame;
+QR_INLINE void parts_move(struct parts *parts, const uint32_t *frames, unsigned nr, uint32_t *to)
+{
+	for (unsigned n = 0; n < parts->size; n++)
+		for (unsigned p = 0; p < parts->nr; p++) {
+			uint32_t frame = frames[p * parts->size + n];
+
+			to[(*place_of(parts, p, frame))++] = frame;
 		}
-	for (unsigned n = NR_PARTS * part; n < nr; n++)
-		grouped[place[NR_PARTS - 1][(before + frames[n]) >> shift]++] = frames[n];
+	for (unsigned n = parts->nr * parts->size; n < nr; n++)
+		to[(*place_of(parts, parts->nr - 1, frames[n]))++] = frames[n];
+}
+
+/*
+ * Bring the frames of each stripe together.  Each goes to a place of its own, whatever becomes of
+ * those before it: exchanging them in place would be one long chain of loads and stores.
+ */
+static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned nr,
+			uint16_t end[QR_MAX_STRIPES])
+{
+	struct parts parts = {
+		.before = zone->frames->base_pfn - zone->stripe_start,
+		.shift = zone->stripe_order,
+		.nr = nr < PARTS_WORTH ? 1 : NR_PARTS,
+	};
+	uint32_t grouped[CHUNK];
+
+	parts.size = nr / parts.nr;
+	parts_count(&parts, frames, nr);
+	parts_order(&parts, zone->nr_stripes, end);
+	parts_move(&parts, frames, nr, grouped);
 	__builtin_memcpy(frames, grouped, nr * sizeof(*frames));
 }
 
