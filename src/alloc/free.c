@@ -346,93 +346,71 @@ QR_INLINE bool step_retry(struct qr_allocator *alloc, struct qr_page *page, unsi
 	return step == QR_LOCAL_DONE;
 }
 
-QR_INLINE void longer_free(struct quire *q, struct qr_page *page, unsigned order,
-			   enum qr_local_result step)
+static void longer_free(struct quire *q, uint64_t i, unsigned order, enum qr_local_result step)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
+	struct qr_page *page = &alloc->frames.pages[i];
 
 	if (!step_retry(alloc, page, order, step) && !qr__fast_free(alloc, page, order))
 		checked_free(alloc, page, order);
 }
 
 /* Single pages have functions of their own, in which the order is no question. */
-static QR_NOINLINE void single_free(struct quire *q, struct qr_page *page,
-				    enum qr_local_result step)
+static QR_NOINLINE void single_free(struct quire *q, uint64_t i, enum qr_local_result step)
 {
-	longer_free(q, page, 0, step);
+	longer_free(q, i, 0, step);
 }
 
-/* Its place among the records, for a step. */
-QR_INLINE enum qr_local_result step_free(struct quire *q, const struct qr_page *page,
-					 unsigned order)
+static QR_NOINLINE void blocks_free(struct quire *q, uint64_t i, unsigned order)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-
-	return qr__step_free(alloc, qr__page_index_of_any(&alloc->frames, page), order);
-}
-
-static QR_NOINLINE void blocks_free(struct quire *q, struct qr_page *page, unsigned order)
-{
-	enum qr_local_result step = step_free(q, page, order);
+	enum qr_local_result step = qr__step_free(qr__allocator(q), i, order);
 
 	if (qr__unlikely(step != QR_LOCAL_DONE))
-		longer_free(q, page, order, step);
+		longer_free(q, i, order, step);
 }
 
-void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
+/* By its place among the records, of which there is one. */
+QR_INLINE void free_at(struct quire *q, uint64_t i, unsigned order)
 {
 	enum qr_local_result step;
 
 	if (qr__unlikely(order)) {
-		blocks_free(q, page, order);
+		blocks_free(q, i, order);
 		return;
 	}
-	step = step_free(q, page, 0);
+	step = qr__step_free(qr__allocator(q), i, 0);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
-		single_free(q, page, step);
+		single_free(q, i, step);
 }
 
-/* By number: block i of the instance; one that is none has no record. */
-static void longer_free_at(struct quire *q, uint64_t i, unsigned order, enum qr_local_result step)
+void qr___free_pages(struct quire *q, struct qr_page *page, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	qr_pfn_t pfn = alloc->frames.base_pfn + i;
-	struct qr_page *page = qr_pfn_to_page(q, pfn);
+	uint64_t i = qr__page_index_of_any(&alloc->frames, page);
 
-	if (qr__likely(page))
-		longer_free(q, page, order, step);
-	else if (qr__bad_page_ratelimit(alloc))
+	if (qr__unlikely(i >= alloc->frames.nr_frames))
+		misuse_report(alloc, "free", page, order, NOT_OURS);
+	else
+		free_at(q, i, order);
+}
+
+static QR_COLD void pfn_refuse(struct qr_allocator *alloc, qr_pfn_t pfn, unsigned order)
+{
+	if (qr__bad_page_ratelimit(alloc))
 		qr__log(qr__alloc_base(alloc), QR_LOG_ERR,
 			"free of pfn %#llx, order %u, refused: " NOT_OURS, (unsigned long long)pfn,
 			order);
 }
 
-static QR_NOINLINE void single_free_at(struct quire *q, uint64_t i, enum qr_local_result step)
-{
-	longer_free_at(q, i, 0, step);
-}
-
-static QR_NOINLINE void blocks_free_at(struct quire *q, uint64_t i, unsigned order)
-{
-	enum qr_local_result step = qr__step_free(qr__allocator(q), i, order);
-
-	if (qr__unlikely(step != QR_LOCAL_DONE))
-		longer_free_at(q, i, order, step);
-}
-
-/* All that follows goes by the place among the records: one number less to keep. */
 void qr_free_pfn(struct quire *q, qr_pfn_t pfn, unsigned order)
 {
-	uint64_t i = pfn - qr__allocator(q)->frames.base_pfn;
-	enum qr_local_result step;
+	struct qr_allocator *alloc = qr__allocator(q);
+	uint64_t i = pfn - alloc->frames.base_pfn;
 
-	if (qr__unlikely(order)) {
-		blocks_free_at(q, i, order);
-		return;
-	}
-	step = qr__step_free(qr__allocator(q), i, 0);
-	if (qr__unlikely(step != QR_LOCAL_DONE))
-		single_free_at(q, i, step);
+	if (qr__unlikely(i >= alloc->frames.nr_frames))
+		pfn_refuse(alloc, pfn, order);
+	else
+		free_at(q, i, order);
 }
 
 /* The head of whatever block this page belongs to; NULL: it is in none, and that was said. */
@@ -483,8 +461,11 @@ static QR_NOINLINE bool longer_put(struct qr_allocator *alloc, struct qr_page *p
 bool qr_put_page(struct quire *q, struct qr_page *page)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
-	enum qr_local_result step = step_free(q, page, 0);
+	uint64_t i = qr__page_index_of_any(&alloc->frames, page);
+	enum qr_local_result step = QR_LOCAL_NOT;
 
+	if (qr__likely(i < alloc->frames.nr_frames))
+		step = qr__step_free(alloc, i, 0);
 	return qr__likely(step == QR_LOCAL_DONE) || longer_put(alloc, page, step);
 }
 

@@ -310,7 +310,8 @@ enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_pa
 	_Atomic uint8_t *mark;
 	uint32_t cpu;
 
-	if (qr__steps(alloc) == QR_STEPS_NONE || !qr__step_may_free(alloc, i, order))
+	if (qr__steps(alloc) == QR_STEPS_NONE || i >= alloc->frames.nr_frames ||
+	    !qr__step_may_free(i, order))
 		return QR_LOCAL_NOT;
 	mark = qr__mark_of(&alloc->frames, i, order);
 	route = &alloc->routes[qr__mark(mark)];

@@ -182,11 +182,10 @@ bool qr__step_open_by_state(struct qr_allocator *alloc, const struct qr_magazine
 
 /* In --------------------------------------------------------------------------------------- */
 
-/* Could there be a block of this order at i?  A page within one would find the block's mark. */
-QR_INLINE bool qr__step_may_free(const struct qr_allocator *alloc, uint64_t i, unsigned order)
+/* Could a block of this order begin at i?  A page within one would find the block's mark. */
+QR_INLINE bool qr__step_may_free(uint64_t i, unsigned order)
 {
-	return i < alloc->frames.nr_frames && order < QR_MAGAZINE_ORDERS &&
-	       !(i & (qr__order_pages(order) - 1));
+	return order < QR_MAGAZINE_ORDERS && !(i & (qr__order_pages(order) - 1));
 }
 
 /* This page is soon to be freed: what its free will read is fetched. */
@@ -198,12 +197,12 @@ QR_INLINE void qr__step_fetch(const struct qr_allocator *alloc, const struct qr_
 		__builtin_prefetch(qr__mark_of(&alloc->frames, i, 0), 1);
 }
 
-/* Drop the last reference to block i. */
+/* Drop the last reference to block i, which is one of the instance's. */
 QR_INLINE enum qr_local_result qr__step_free(struct qr_allocator *alloc, uint64_t i, unsigned order)
 {
 	uintptr_t steps = qr__steps(alloc);
 
-	if (qr__unlikely(!qr__steps_are_inline(steps) || !qr__step_may_free(alloc, i, order)))
+	if (qr__unlikely(!qr__steps_are_inline(steps) || !qr__step_may_free(i, order)))
 		return QR_LOCAL_NOT;
 	return qr_step_inline_give(steps, alloc, qr__mark_of(&alloc->frames, i, order), i, order);
 }
