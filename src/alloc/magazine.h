@@ -59,12 +59,13 @@ struct qr_per_cpu_pages;
 /* Where the magazine of an order ends, behind those of all smaller ones. */
 #define QR_MAGAZINE_END(order) (128u + 64u * (order))
 /*
- * The other side has eight times the room for single pages.  They come back in any order, and a
- * drain takes a lock for each stripe that they lie in: the more of them there are, the less each
- * pays.
+ * The other side has room for 1024 pages in blocks of each order, and for 64 blocks at least.  They
+ * come back in any order, and a drain takes a lock for each stripe that they lie in: the more of
+ * them there are, the less each pays.
  */
-#define QR_MAGAZINE_PUT_ROOM(order) ((order) ? QR_MAGAZINE_ROOM(order) : 1024u)
-#define QR_MAGAZINE_PUT_END(order) (1024u - 128u + QR_MAGAZINE_END(order))
+#define QR_MAGAZINE_PUT_ROOM(order) ((order) < 4 ? 1024u >> (order) : 64u)
+#define QR_MAGAZINE_PUT_END(order) \
+	((order) < 4 ? 2048u - (1024u >> (order)) : 1920u + 64u * ((order) - 3u))
 
 struct qr_magazine_put {
 	_Atomic uint64_t nr; /* P: blocks in it */
