@@ -65,7 +65,7 @@ struct qr_per_cpu_pages;
  */
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) < 4 ? 1024u >> (order) : 64u)
 #define QR_MAGAZINE_PUT_END(order) \
-	((order) < 4 ? 2048u - (1024u >> (order)) : 1920u + 64u * ((order) - 3u))
+	((order) < 4 ? 2048u - (1024u >> (order)) : 1920u + 64u * ((order)-3u))
 
 struct qr_magazine_put {
 	_Atomic uint64_t nr; /* P: blocks in it */
