@@ -156,6 +156,8 @@ QR_INLINE bool qr__step_take(struct qr_allocator *alloc, qr_gfp_t gfp, unsigned 
 {
 	uintptr_t steps = qr__steps(alloc);
 
+	*from = NULL; /* gcc -Og does not see that a step taken sets them */
+	*i = 0;
 	return qr__steps_are_inline(steps) && qr__likely(qr__fast_request_usual(gfp, order)) &&
 	       qr__likely(
 		       qr_step_inline_take(steps, alloc, qr__step_way(gfp, order), order, from, i));
