@@ -98,6 +98,8 @@ QR_API struct qr_task *qr_linux_task(struct qr_linux_pool *pool);
 /*
  * Bytes of metadata that are resident, and bytes of pool memory that the host has given (those it
  * has swapped out included), right now.  Either may be NULL.  0, or an error of the host's.
+ * Metadata comes in the host's huge pages where it has them: the first block of each GiB or so that
+ * is used brings 2 MiB at once.
  */
 QR_API int qr_linux_resident(struct qr_linux_pool *pool, uint64_t *metadata, uint64_t *memory);
 /* Where CPU numbers come from on this host: "rseq" or "getcpu". */

@@ -16,45 +16,48 @@
 #ifdef QR_RSEQ_STEPS
 #define QR_STEPS_HAVE_INLINE 1
 
-/* Where in the structures of steps the sequences look. */
-#define QR_RING_HEAD "0"
-#define QR_RING_TAIL "8"
-#define QR_RING_LAST "16"
-#define QR_RING_LIMIT "20"
-#define QR_RING_MARK "22"
-#define QR_RING_FRAMES "32"
-#define QR_RING_PUT "40"
-#define QR_RING_LOCK "48"
-#define QR_RING_ZONE_FLAGS "56"
-#define QR_PUT_NR "0"
-#define QR_PUT_LIMIT "8"
-#define QR_PUT_FRAMES "16"
-#define QR_CPU_RECENT "0"
-#define QR_CPU_SHIFT "12"
-#define QR_ROUTE_RING "8"
-#define QR_ROUTE_ORDER "24"
-#define QR_ROUTE_SHIFT "5"
+/* Where in the structures of steps the sequences look; and how to say so in one. */
+#define QR_RING_HEAD 0
+#define QR_RING_TAIL 8
+#define QR_RING_LAST 16
+#define QR_RING_LIMIT 20
+#define QR_RING_MARK 22
+#define QR_RING_FRAMES 32
+#define QR_RING_PUT 40
+#define QR_RING_LOCK 48
+#define QR_RING_ZONE_FLAGS 56
+#define QR_PUT_NR 0
+#define QR_PUT_LIMIT 8
+#define QR_PUT_FRAMES 16
+#define QR_CPU_RECENT 0
+#define QR_CPU_SHIFT 12
+#define QR_ROUTE_RING 8
+#define QR_ROUTE_ORDER 24
+#define QR_ROUTE_SHIFT 5
+
+#define QR_STEP_TEXT_OF(x) #x
+#define QR_STEP_TEXT(x) QR_STEP_TEXT_OF(x)
 
 #define QR_STEP_IS_AT(type, member, where) \
 	_Static_assert(offsetof(struct type, member) == (where), #member " of " #type)
 
-QR_STEP_IS_AT(qr_magazine_ring, head, 0);
-QR_STEP_IS_AT(qr_magazine_ring, tail, 8);
-QR_STEP_IS_AT(qr_magazine_ring, last, 16);
-QR_STEP_IS_AT(qr_magazine_ring, limit, 20);
-QR_STEP_IS_AT(qr_magazine_ring, mark, 22);
-QR_STEP_IS_AT(qr_magazine_ring, frames, 32);
-QR_STEP_IS_AT(qr_magazine_ring, put, 40);
-QR_STEP_IS_AT(qr_magazine_ring, lock, 48);
-QR_STEP_IS_AT(qr_magazine_ring, zone_flags, 56);
-QR_STEP_IS_AT(qr_magazine_put, nr, 0);
-QR_STEP_IS_AT(qr_magazine_put, limit, 8);
-QR_STEP_IS_AT(qr_magazine_put, frames, 16);
-QR_STEP_IS_AT(qr_step_cpu, recent, 0);
-QR_STEP_IS_AT(qr_step_route, ring, 8);
-QR_STEP_IS_AT(qr_step_route, order, 24);
-_Static_assert(QR_STEP_CPU_SHIFT == 12, "the distance of CPUs' records");
-_Static_assert(sizeof(struct qr_step_route) == 1 << 5, "the distance of routes");
+QR_STEP_IS_AT(qr_magazine_ring, head, QR_RING_HEAD);
+QR_STEP_IS_AT(qr_magazine_ring, tail, QR_RING_TAIL);
+QR_STEP_IS_AT(qr_magazine_ring, last, QR_RING_LAST);
+QR_STEP_IS_AT(qr_magazine_ring, limit, QR_RING_LIMIT);
+QR_STEP_IS_AT(qr_magazine_ring, mark, QR_RING_MARK);
+QR_STEP_IS_AT(qr_magazine_ring, frames, QR_RING_FRAMES);
+QR_STEP_IS_AT(qr_magazine_ring, put, QR_RING_PUT);
+QR_STEP_IS_AT(qr_magazine_ring, lock, QR_RING_LOCK);
+QR_STEP_IS_AT(qr_magazine_ring, zone_flags, QR_RING_ZONE_FLAGS);
+QR_STEP_IS_AT(qr_magazine_put, nr, QR_PUT_NR);
+QR_STEP_IS_AT(qr_magazine_put, limit, QR_PUT_LIMIT);
+QR_STEP_IS_AT(qr_magazine_put, frames, QR_PUT_FRAMES);
+QR_STEP_IS_AT(qr_step_cpu, recent, QR_CPU_RECENT);
+QR_STEP_IS_AT(qr_step_route, ring, QR_ROUTE_RING);
+QR_STEP_IS_AT(qr_step_route, order, QR_ROUTE_ORDER);
+_Static_assert(QR_STEP_CPU_SHIFT == QR_CPU_SHIFT, "the distance of CPUs' records");
+_Static_assert(sizeof(struct qr_step_route) == 1 << QR_ROUTE_SHIFT, "the distance of routes");
 
 /* clang-format off */
 
@@ -64,15 +67,15 @@ _Static_assert(sizeof(struct qr_step_route) == 1 << 5, "the distance of routes")
 	"cmpl %k[" cpu "], %[nr_cpus]\n\t" \
 	"jbe %l[back]\n\t"
 #define QR_STEP_RECORD(of) \
-	"shlq $" QR_CPU_SHIFT ", %[" of "]\n\t" \
+	"shlq $" QR_STEP_TEXT(QR_CPU_SHIFT) ", %[" of "]\n\t" \
 	"addq %[cpus], %[" of "]\n\t"
 
 /* The cache's lock is free, and its zone as usual. */
 #define QR_STEP_CALM \
-	"movq " QR_RING_LOCK "(%[ring]), %%rax\n\t" \
+	"movq " QR_STEP_TEXT(QR_RING_LOCK) "(%[ring]), %%rax\n\t" \
 	"cmpl $0, (%%rax)\n\t" \
 	"jne %l[back]\n\t" \
-	"movq " QR_RING_ZONE_FLAGS "(%[ring]), %%rax\n\t" \
+	"movq " QR_STEP_TEXT(QR_RING_ZONE_FLAGS) "(%[ring]), %%rax\n\t" \
 	"cmpl $0, (%%rax)\n\t" \
 	"jne %l[back]\n\t"
 
@@ -91,19 +94,19 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		"movq %c[ways](%[cpu],%[taken],8), %[ring]\n\t"
 		"testq %[ring], %[ring]\n\t"
 		"je %l[back]\n\t"
-		"cmpq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
+		"cmpq %[ring], " QR_STEP_TEXT(QR_CPU_RECENT) "(%[cpu],%[order],8)\n\t"
 		"jne 5f\n\t"
 		QR_STEP_CALM
-		"movq " QR_RING_HEAD "(%[ring]), %[head]\n\t"
-		"cmpq " QR_RING_TAIL "(%[ring]), %[head]\n\t"
+		"movq " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring]), %[head]\n\t"
+		"cmpq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[head]\n\t"
 		"je %l[back]\n\t"
 		"movl %k[head], %%eax\n\t"
 		"andl %[mask], %%eax\n\t"
-		"movq " QR_RING_FRAMES "(%[ring]), %[taken]\n\t"
+		"movq " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring]), %[taken]\n\t"
 		"movl (%[taken],%%rax,4), %k[taken]\n\t"
-		"movl %k[taken], " QR_RING_LAST "(%[ring])\n\t"
+		"movl %k[taken], " QR_STEP_TEXT(QR_RING_LAST) "(%[ring])\n\t"
 		"incq %[head]\n\t"
-		"movq %[head], " QR_RING_HEAD "(%[ring])"
+		"movq %[head], " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring])"
 		QR_RSEQ_LEAVE("back")
 
 		/*
@@ -111,7 +114,7 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		 * store it each time would let the next free wait for that store.
 		 */
 		".subsection 1\n"
-		"5:\tmovq %[ring], " QR_CPU_RECENT "(%[cpu],%[order],8)\n\t"
+		"5:\tmovq %[ring], " QR_STEP_TEXT(QR_CPU_RECENT) "(%[cpu],%[order],8)\n\t"
 		"jmp 0b\n\t"
 		".previous\n\t"
 		: [ring] "=&r"(ring), [cpu] "=&r"(cpu), [head] "=&r"(head), [taken] "+&r"(taken)
@@ -129,6 +132,41 @@ back:
 	return false;
 }
 
+/* A place behind those that wait in the ring, unless it is full: to 7. */
+#define QR_STEP_BACK \
+	"leaq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[count]\n\t" \
+	"movq (%[count]), %[nr]\n\t" \
+	"movq %[nr], %%rax\n\t" \
+	"subq " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring]), %%rax\n\t" \
+	"cmpw %%ax, " QR_STEP_TEXT(QR_RING_LIMIT) "(%[ring])\n\t" \
+	"jbe 6f\n\t" \
+	"movl %k[nr], %%eax\n\t" \
+	"andl %[mask], %%eax\n\t" \
+	"movq " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring]), %[ring]\n\t" \
+	"jmp 7f\n"
+
+/* 5, the ring is another one: that of the mark's route, if there is one.  To 3. */
+#define QR_STEP_BY_ROUTE \
+	"5:\tmovzbl %[mark], %%eax\n\t" \
+	"shll $" QR_STEP_TEXT(QR_ROUTE_SHIFT) ", %%eax\n\t" \
+	"addq %[routes], %%rax\n\t" \
+	"cmpb %b[order], " QR_STEP_TEXT(QR_ROUTE_ORDER) "(%%rax)\n\t" \
+	"jne %l[back]\n\t" \
+	"movl %%fs:" QR_RSEQ_CPU "(%[area]), %k[ring]\n\t" \
+	"imulq %[stride], %[ring]\n\t" \
+	"addq " QR_STEP_TEXT(QR_ROUTE_RING) "(%%rax), %[ring]\n\t" \
+	"jmp 3b\n"
+
+/* 6, a place in the put magazine, unless it would be full. */
+#define QR_STEP_PUT \
+	"6:\tmovq " QR_STEP_TEXT(QR_RING_PUT) "(%[ring]), %[count]\n\t" \
+	"movq " QR_STEP_TEXT(QR_PUT_NR) "(%[count]), %[nr]\n\t" \
+	"leaq 1(%[nr]), %%rax\n\t" \
+	"cmpq " QR_STEP_TEXT(QR_PUT_LIMIT) "(%[count]), %%rax\n\t" \
+	"jae %l[back]\n\t" \
+	"movq " QR_STEP_TEXT(QR_PUT_FRAMES) "(%[count]), %[ring]\n\t" \
+	"movl %k[nr], %%eax\n"
+
 static inline __attribute__((always_inline)) enum qr_local_result
 qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
 		    unsigned order)
@@ -140,50 +178,21 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		QR_RSEQ_ENTER
 		QR_STEP_CPU("ring")
 		QR_STEP_RECORD("ring")
-		"movq " QR_CPU_RECENT "(%[ring]), %[ring]\n\t"
-		"movzbl " QR_RING_MARK "(%[ring]), %%eax\n\t"
+		"movq " QR_STEP_TEXT(QR_CPU_RECENT) "(%[ring]), %[ring]\n\t"
+		"movzbl " QR_STEP_TEXT(QR_RING_MARK) "(%[ring]), %%eax\n\t"
 		"cmpb %%al, %[mark]\n\t"
 		"jne 5f\n"
 		"3:\t" QR_STEP_CALM
 		"cmpl $0, %[gate]\n\t"
 		"jne %l[back]\n\t"
-		"movl " QR_RING_LAST "(%[ring]), %%eax\n\t"
+		"movl " QR_STEP_TEXT(QR_RING_LAST) "(%[ring]), %%eax\n\t"
 		"xorl %k[i], %%eax\n\t"
 		"testl %[apart], %%eax\n\t"
 		"jne 6f\n\t"
 
-		/* back into the ring, */
-		"leaq " QR_RING_TAIL "(%[ring]), %[count]\n\t"
-		"movq (%[count]), %[nr]\n\t"
-		"movq %[nr], %%rax\n\t"
-		"subq " QR_RING_HEAD "(%[ring]), %%rax\n\t"
-		"cmpw %%ax, " QR_RING_LIMIT "(%[ring])\n\t"
-		"jbe 6f\n\t"
-		"movl %k[nr], %%eax\n\t"
-		"andl %[mask], %%eax\n\t"
-		"movq " QR_RING_FRAMES "(%[ring]), %[ring]\n\t"
-		"jmp 7f\n"
-
-		/* the ring is another one, */
-		"5:\tmovzbl %[mark], %%eax\n\t"
-		"shll $" QR_ROUTE_SHIFT ", %%eax\n\t"
-		"addq %[routes], %%rax\n\t"
-		"cmpb %b[order], " QR_ROUTE_ORDER "(%%rax)\n\t"
-		"jne %l[back]\n\t"
-		"movl %%fs:" QR_RSEQ_CPU "(%[area]), %k[ring]\n\t"
-		"imulq %[stride], %[ring]\n\t"
-		"addq " QR_ROUTE_RING "(%%rax), %[ring]\n\t"
-		"jmp 3b\n"
-
-		/* or into the put magazine, unless it would be full */
-		"6:\tmovq " QR_RING_PUT "(%[ring]), %[count]\n\t"
-		"movq " QR_PUT_NR "(%[count]), %[nr]\n\t"
-		"leaq 1(%[nr]), %%rax\n\t"
-		"cmpq " QR_PUT_LIMIT "(%[count]), %%rax\n\t"
-		"jae %l[back]\n\t"
-		"movq " QR_PUT_FRAMES "(%[count]), %[ring]\n\t"
-		"movl %k[nr], %%eax\n"
-
+		QR_STEP_BACK
+		QR_STEP_BY_ROUTE
+		QR_STEP_PUT
 		"7:\tincq %[nr]\n\t"
 		"movl %k[i], (%[ring],%%rax,4)\n\t"
 		"movb %[cached], %[mark]\n\t"
