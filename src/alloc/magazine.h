@@ -63,6 +63,7 @@ struct qr_per_cpu_pages;
  * come back in any order, and a drain takes a lock for each stripe that they lie in: the more of
  * them there are, the less each pays.
  */
+/* They end at 1024, 1536, 1792 and 1920, and from then on each 64 behind the one before. */
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) < 4 ? 1024u >> (order) : 64u)
 #define QR_MAGAZINE_PUT_END(order) \
 	((order) < 4 ? 2048u - (1024u >> (order)) : 1920u + 64u * ((order)-3u))

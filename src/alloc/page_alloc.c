@@ -622,12 +622,6 @@ QR_INLINE struct qr_page *longer_alloc(struct quire *q, qr_gfp_t gfp, unsigned o
 	return page;
 }
 
-/* Single pages have functions of their own, in which the order is no question. */
-static QR_NOINLINE struct qr_page *single_alloc(struct quire *q, qr_gfp_t gfp)
-{
-	return longer_alloc(q, gfp, 0);
-}
-
 /* A step took block i, but its mark is not what it usually is. */
 static QR_COLD struct qr_page *marked_alloc(struct quire *q, qr_gfp_t gfp, unsigned order,
 					    const struct qr_magazine_ring *from, uint64_t i)
@@ -638,35 +632,36 @@ static QR_COLD struct qr_page *marked_alloc(struct quire *q, qr_gfp_t gfp, unsig
 						      : longer_alloc(q, gfp, order);
 }
 
-static QR_NOINLINE struct qr_page *blocks_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
+/* Single pages have functions of their own, in which the order is no question. */
+static QR_NOINLINE struct qr_page *single_alloc(struct quire *q, qr_gfp_t gfp)
+{
+	return longer_alloc(q, gfp, 0);
+}
+
+QR_INLINE struct qr_page *alloc_page(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 	struct qr_magazine_ring *from;
 	uint64_t i;
 
 	if (qr__unlikely(!qr__step_take(alloc, gfp, order, &from, &i)))
-		return longer_alloc(q, gfp, order);
+		return order ? longer_alloc(q, gfp, order) : single_alloc(q, gfp);
 	if (qr__unlikely(!qr__step_open(alloc, from, i, order)))
 		return marked_alloc(q, gfp, order, from, i);
 	return &alloc->frames.pages[i];
 }
 
-struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+static QR_NOINLINE struct qr_page *blocks_alloc(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
-	struct qr_allocator *alloc = qr__allocator(q);
-	struct qr_magazine_ring *from;
-	uint64_t i;
-
-	if (qr__unlikely(order))
-		return blocks_alloc(q, gfp, order);
-	if (qr__unlikely(!qr__step_take(alloc, gfp, 0, &from, &i)))
-		return single_alloc(q, gfp);
-	if (qr__unlikely(!qr__step_open(alloc, from, i, 0)))
-		return marked_alloc(q, gfp, 0, from, i);
-	return &alloc->frames.pages[i];
+	return alloc_page(q, gfp, order);
 }
 
-/* By frame number -------------------------------------------------------------------------- */
+struct qr_page *qr_alloc_pages(struct quire *q, qr_gfp_t gfp, unsigned order)
+{
+	return qr__unlikely(order) ? blocks_alloc(q, gfp, order) : alloc_page(q, gfp, 0);
+}
+
+/* By frame number: the same, but that no record is asked for if a step will do. */
 
 static qr_pfn_t pfn_or_none(const struct qr_allocator *alloc, const struct qr_page *page)
 {
@@ -676,6 +671,11 @@ static qr_pfn_t pfn_or_none(const struct qr_allocator *alloc, const struct qr_pa
 static QR_NOINLINE qr_pfn_t longer_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
 {
 	return pfn_or_none(qr__allocator(q), longer_alloc(q, gfp, order));
+}
+
+static QR_NOINLINE qr_pfn_t single_alloc_pfn(struct quire *q, qr_gfp_t gfp)
+{
+	return pfn_or_none(qr__allocator(q), longer_alloc(q, gfp, 0));
 }
 
 static QR_COLD qr_pfn_t marked_alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order,
@@ -691,7 +691,7 @@ QR_INLINE qr_pfn_t alloc_pfn(struct quire *q, qr_gfp_t gfp, unsigned order)
 	uint64_t i;
 
 	if (qr__unlikely(!qr__step_take(alloc, gfp, order, &from, &i)))
-		return longer_alloc_pfn(q, gfp, order);
+		return order ? longer_alloc_pfn(q, gfp, order) : single_alloc_pfn(q, gfp);
 	if (qr__unlikely(!qr__step_open(alloc, from, i, order)))
 		return marked_alloc_pfn(q, gfp, order, from, i);
 	return alloc->frames.base_pfn + i;

@@ -459,18 +459,14 @@ QR_INLINE qr_pfn_t qr__pageblock_start(qr_pfn_t pfn)
 }
 
 /* The type as the allocator sees it: ISOLATE while isolated. */
-QR_INLINE enum qr_migratetype qr__pageblock_bits_type(const struct qr_pageblock *pageblock)
+QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	uint32_t bits = atomic_load_explicit(&pageblock->bits, memory_order_relaxed);
+	uint32_t bits =
+		atomic_load_explicit(&qr__pageblock(frames, pfn)->bits, memory_order_relaxed);
 
 	if (bits & QR_PB_ISOLATE)
 		return QR_MIGRATE_ISOLATE;
 	return (enum qr_migratetype)((bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE);
-}
-
-QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
-{
-	return qr__pageblock_bits_type(qr__pageblock(frames, pfn));
 }
 
 /* The type beneath an isolation. */

@@ -198,6 +198,33 @@ static void test_requests_without_a_way(void **state)
 	end();
 }
 
+/* What a block's mark does not say, its state does: it goes to the caller as well. */
+static void test_blocks_that_wait_by_their_state(void **state)
+{
+	struct qr_frames *frames;
+
+	BEGIN_OR_SKIP;
+	frames = &t.alloc->frames;
+	for (unsigned order = 0; order < ORDERS; order++) {
+		struct qr_magazine_ring *from = ring(KERNEL, order);
+		uint64_t i = take(KERNEL, order), next, after;
+
+		next = from->frames[qr__ring_place(qr__read(&from->head), order)];
+		after = from->frames[qr__ring_place(qr__read(&from->head) + 1, order)];
+		assert_true(qr__ring_nr(from) >= 2);
+		qr__frame_settle(frames, next);
+		qr__frame_settle(frames, after);
+		assert_int_equal(index_of(qr_alloc_pages(t.q, KERNEL, order)), next);
+		assert_int_equal(qr_alloc_pfn(t.q, KERNEL, order) - frames->base_pfn, after);
+		assert_int_equal(mark(next, order), from->mark);
+		give(i, order);
+		give(next, order);
+		give(after, order);
+		qr_drain_all_pages(t.q, NULL);
+	}
+	end();
+}
+
 /* In --------------------------------------------------------------------------------------- */
 
 static void test_gives_go_straight_back(void **state)
@@ -601,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_takes_come_in_order),
 		cmocka_unit_test(test_empty_rings_give_nothing),
 		cmocka_unit_test(test_requests_without_a_way),
+		cmocka_unit_test(test_blocks_that_wait_by_their_state),
 		cmocka_unit_test(test_gives_go_straight_back),
 		cmocka_unit_test(test_full_rings_take_none_back),
 		cmocka_unit_test(test_what_lies_elsewhere_goes_to_the_engine),
