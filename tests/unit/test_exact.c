@@ -213,12 +213,10 @@ static void test_addresses_without_memory(void **state)
 }
 
 /* By number, until nothing is left: each block once, aligned, and what its record says. */
-static void test_frame_numbers(void **state)
+static void all_by_number(struct test_machine *m, qr_pfn_t first)
 {
-	struct test_machine *m = machine_new();
 	uint64_t nr_free;
 
-	(void)state;
 	test_machine_create(m);
 	nr_free = zone_free(m->q, 0, QR_ZONE_NORMAL);
 	for (unsigned order = 0; order <= QR_MAX_PAGE_ORDER; order++) {
@@ -230,6 +228,7 @@ static void test_frame_numbers(void **state)
 		       QR_PFN_NONE) {
 			struct qr_page *page = qr_pfn_to_page(m->q, pfns[nr]);
 
+			assert_in_range(pfns[nr], first, first + nr_free - 1);
 			assert_int_equal(pfns[nr] & ((UINT64_C(1) << order) - 1), 0);
 			assert_int_equal(qr_page_count(m->q, page), 1);
 			qr_page_movable_set(m->q, page, true);
@@ -246,6 +245,19 @@ static void test_frame_numbers(void **state)
 	}
 	assert_int_equal(qr_alloc_pfn(m->q, QR___GFP_NOWARN, QR_MAX_PAGE_ORDER + 1), QR_PFN_NONE);
 	test_machine_free(m);
+}
+
+static void test_frame_numbers(void **state)
+{
+	const qr_pfn_t high = UINT64_C(1) << 24;
+	struct test_machine *m = test_machine_new();
+
+	(void)state;
+	all_by_number(machine_new(), 0);
+	/* where the first frame has another number */
+	test_machine_add(m, high, 32 * QR_MAX_ORDER_NR_PAGES, 0);
+	m->config.zone_limits.normal_end = high + 32 * QR_MAX_ORDER_NR_PAGES;
+	all_by_number(m, high);
 }
 
 int main(void)

@@ -52,15 +52,18 @@ static void stay(void)
 	assert_true(qr_zone_pcp_high_set(t.zone, cpu, 1 << 16) >= 4 << QR_PAGEBLOCK_ORDER);
 }
 
-/* One zone, all of which is in caches' reach; false: there are no inline steps here. */
+/* One zone that begins at a frame other than 0; false: there are no inline steps here. */
 static bool begin(void)
 {
-	struct qr_linux_config config = {.size = 1024 * MIB,
-					 .backing = QR_LINUX_NO_MEMORY,
-					 .no_worker = true,
-					 .machine.engine = "bitmap",
-					 .machine.zone_limits.normal_end =
-						 1024 * MIB / QR_PAGE_SIZE};
+	const struct qr_range range = {.start_pfn = UINT64_C(1) << 20,
+				       .nr_pages = 1024 * MIB / QR_PAGE_SIZE};
+	struct qr_linux_config config = {
+		.backing = QR_LINUX_NO_MEMORY,
+		.no_worker = true,
+		.machine = {.engine = "bitmap",
+			    .ranges = &range,
+			    .nr_ranges = 1,
+			    .zone_limits.normal_end = range.start_pfn + range.nr_pages}};
 
 	memset(&t, 0, sizeof(t));
 	t.pool = pool_open(&config);
