@@ -361,10 +361,16 @@ static QR_NOINLINE void single_free(struct quire *q, uint64_t i, enum qr_local_r
 	longer_free(q, i, 0, step);
 }
 
+/* The step of a whole pageblock asks less, and that of all others has constants in common. */
 static QR_NOINLINE void blocks_free(struct quire *q, uint64_t i, unsigned order)
 {
-	enum qr_local_result step = qr__step_free(qr__allocator(q), i, order);
+	enum qr_local_result step;
 
+	QR_ASSUME(order);
+	if (order == QR_PAGEBLOCK_ORDER)
+		step = qr__step_free(qr__allocator(q), i, QR_PAGEBLOCK_ORDER);
+	else
+		step = qr__step_free(qr__allocator(q), i, order);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
 		longer_free(q, i, order, step);
 }

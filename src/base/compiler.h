@@ -15,6 +15,7 @@
 #define QR_NOINLINE __attribute__((noinline))
 #define QR_UNUSED __attribute__((unused))
 #define QR_COLD __attribute__((cold, noinline))
+#define QR_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable()) /* whoever calls sees to it */
 #define QR_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 
 /* From a pointer to a member to the struct around it. */
