@@ -273,12 +273,13 @@ static void drain_trace(const struct qr_zone *zone, const uint32_t *frames, unsi
 static void frames_drain(struct qr_zone *zone, uint32_t *frames, unsigned nr, unsigned order)
 {
 	const struct qr_alloc_events *events = &qr__zone_allocator(zone)->events;
+	bool told = events->freed != NULL;
 	unsigned largest;
 
 	if (qr__unlikely(qr__trace_on(&zone->frames->base, QR_TP_MM_PAGE_PCPU_DRAIN)))
 		drain_trace(zone, frames, nr, order);
-	largest = zone->ops->drain(zone, order, frames, nr);
-	if (qr__unlikely(events->freed))
+	largest = zone->ops->drain(zone, order, frames, nr, told);
+	if (qr__unlikely(told))
 		events->freed(zone, largest);
 }
 

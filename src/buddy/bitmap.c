@@ -46,9 +46,7 @@
  *	B8	nr_free of a pageblock is the number of its bits, and it is part by that; if there
  *		are none, it is used or whole, and which of these says its stripe's last set.
  *	B9	A part pageblock is in one bin: of its type, of the order of its largest free block,
- *		and of a count that is at most nr_free.  Or it waits to be filed: then its bit is
- *		set in the stripe's set of these, and it is in no bin, or in one of an order that
- *		was right before pages came back.  fullest[] says which bin of each row is the
+ *		and of a count that is at most nr_free.  fullest[] says which bin of each row is the
  *		lowest that is not empty.
  *	B10	A wholly free block covers pageblocks of one class only: those of type HIGHATOMIC,
  *		CMA and ISOLATE keep to themselves.
@@ -56,18 +54,23 @@
  *		is whole lies in one such block.  Two that are buddies of one class are joined, but
  *		for a change of type since the last of them was given.
  *	B12	The counts of blocks by type and order say what there is, but for parts that are
- *		marked as stale; a bit of orders[] is set if there is such a largest block, and only
- *		if there is one at least as large; where no part waits, only if there is such a one;
- *		and the zone's counts of free pages say what the pageblocks' do.  Wholly free
+ *		marked as stale; a bit of orders[] is set if and only if there is such a largest
+ *		block; and the zone's counts of free pages say what the pageblocks' do.  Wholly free
  *		plain pageblocks count as MOVABLE, whatever their record says.
  *	B13	A stripe's bins hold its own pageblocks only, and part_pages[] is the sum
  *		of what is free in its parts.
+ *	B14	While only single stripes are locked, a part may be loose (bitmap_loose.c): then it
+ *		is in no bin, or in one of an order that its largest block had before, and if it is
+ *		blind, largest is no more than that block's order; and orders[] says no more than
+ *		there is.  Pageblocks that came as such are in sets of their own and in no block.
+ *		While the whole zone is locked, there is nothing of this.
  *
  * Cost
  * ----
  * Taking n single pages costs one choice (a few words of bitmap for each order), one pass over a
  * line, and one refiling, whatever n is.  Giving a page costs two cache lines: the bits and the
- * pageblock's 20 bytes.  Nothing depends on the size of the zone.
+ * pageblock's 20 bytes; and for a pageblock that is loose one look and one refiling, however many
+ * pages it got since somebody took from its stripe.  Nothing depends on the size of the zone.
  *
  * Locking
  * -------
@@ -230,8 +233,8 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	return joined;
 }
 
-unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-				   enum qr_migratetype type)
+static unsigned give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
+			       enum qr_migratetype type)
 {
 	struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t i = bitmap_index(buddy, pfn);
@@ -257,7 +260,7 @@ static unsigned bitmap_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	qr__zone_account_free(zone, (int64_t)qr__order_pages(order), type);
 	if (end != QR_END_FRESH)
 		qr__page_type_set(zone->frames, qr__pfn_page(zone->frames, pfn), QR_PT_NONE);
-	joined = qr__bitmap_give_uncounted(zone, pfn, order, type);
+	joined = give_uncounted(zone, pfn, order, type);
 	if (qr__unlikely(bitmap_has_reported(zone)))
 		qr__bitmap_reported_joined(zone, pfn, order);
 	return joined;
@@ -470,6 +473,12 @@ static void stripes_init(struct bitmap_buddy *buddy, char *sets, char *rows)
 	}
 }
 
+/* For frames/, whose pointer to it is to need no table of addresses. */
+static void zone_gather(struct qr_zone *zone)
+{
+	qr__bitmap_gather_all(zone);
+}
+
 /* The memory is zero: no bit is set, every pageblock is used, every bin is empty. */
 static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 {
@@ -483,7 +492,6 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->nr_blocks = (uint32_t)((end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER);
 	buddy->stripe_shift = stripe_shift(end_pfn - start_pfn, zone->frames->base.nr_cpus);
 	buddy->nr_stripes = stripes_for(buddy->nr_blocks, buddy->stripe_shift);
-	buddy->row_shift = (unsigned)qr__min(buddy->stripe_shift, 6);
 	if (buddy->nr_blocks) {
 		buddy->bin_shift = bin_shift(buddy->nr_blocks, buddy->stripe_shift);
 		buddy->nr_bins = nr_bins(buddy->nr_blocks, buddy->stripe_shift);
@@ -497,7 +505,7 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->stale = (_Atomic uint64_t *)(void *)((char *)memory + rooms.stale);
 	stripes_init(buddy, (char *)memory + rooms.sets, (char *)memory + rooms.rows);
 	qr__zone_stripes_init(zone, start_pfn, buddy->stripe_shift + QR_PAGEBLOCK_ORDER,
-			      buddy->nr_stripes);
+			      buddy->nr_stripes, zone_gather);
 }
 
 const struct qr_buddy_ops qr__buddy_bitmap = {

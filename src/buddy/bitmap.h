@@ -6,8 +6,9 @@
  *	bitmap_line.h	arithmetic on the bits of one pageblock
  *	bitmap_take.c	blocks for whoever asks, out of parts and whole pageblocks
  *	bitmap_near.c	fill a CPU's cache: from which stripe, under its lock alone
- *	bitmap_drain.c	and empty it
- *	bitmap_alone.c	of blocks that lie alone
+ *	bitmap_drain.c	and empty it: stripe by stripe
+ *	bitmap_loose.c	what comes back to a stripe
+ *	bitmap_gather.c	and is looked at when somebody asks
  *	bitmap_file.c	where partly free pageblocks are filed, and which one serves next
  *	bitmap_whole.c	wholly free pageblocks, as buddies of pageblock order and up
  *	bitmap_count.c	how many blocks of each order there are
@@ -41,12 +42,13 @@ struct bitmap_block {
 	struct qr_link link; /* in its bin */
 	uint32_t nr_free; /* frames that have their bits */
 	uint16_t bin; /* that it is filed in (B9); 0: none */
-	bool waiting; /* to be filed (B9) */
-	bool part; /* filed by type, largest free order, and number of free pages */
+	bool part : 1; /* filed by type, largest free order, and number of free pages; or: */
+	bool loose : 1; /* to be filed anew (B14) */
+	bool blind : 1; /* its largest block is to be looked up before */
+	bool counted : 1; /* its blocks are in the counts (B12) */
 	uint8_t type; /* enum qr_migratetype it is filed under */
 	uint8_t order; /* that it is filed under */
 	uint8_t largest; /* order of its largest free block */
-	bool counted; /* its blocks are in the counts (B12) */
 };
 
 /*
@@ -80,13 +82,18 @@ struct bitmap_row {
 struct bitmap_stripe {
 	/* Read by CPUs that look for a stripe to take from. */
 	_Alignas(64) _Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: has largest blocks of k */
-	_Atomic uint32_t waiting; /* QR_TYPE_BITs of parts that wait to be filed */
+	/* QR_TYPE_BITs of what came loose, of pageblocks that of their class; and of all of that
+	 * since anything was taken, whether it was gathered or not */
+	_Atomic uint32_t loose, unsure;
 	_Atomic uint64_t part_pages[QR_MIGRATE_TYPES]; /* free pages in parts of a type */
 	/* of each row: the lowest bin that is not empty, where its fullest part is; 0: none is */
 	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 
 	_Alignas(64) _Atomic uint64_t nr[QR_MIGRATE_TYPES][QR_NR_PAGE_ORDERS]; /* blocks; B12 */
-	uint64_t *sets; /* c: pointer; whole blocks by class and order; what waits; what is whole */
+	/* bit n: in these sets, word n (or n + 64, ...) may not be 0 */
+	uint64_t loose_words, seen_words, came_words;
+	uint32_t nr_loose; /* parts that are loose */
+	uint64_t *sets; /* c: pointer; whole blocks by class and order, and what follows */
 	char *rows; /* c: pointer; their bitmaps and bins, by type and order */
 };
 
@@ -100,8 +107,6 @@ struct bitmap_buddy {
 	struct bitmap_block *blocks; /* c: pointer */
 	_Atomic uint64_t *stale; /* c: pointer; bit i: block i is a part and not counted, or was */
 	struct bitmap_stripe *stripes; /* c: pointer */
-	unsigned
-		row_shift; /* c: log2 of the pageblocks in a word of a set; 6, or fewer are there */
 	/* c: in a row; so many counts of free pages (log2) share a bin */
 	unsigned nr_bins, bin_shift;
 	uint32_t set_words, set_stride; /* c: of a set; and with its second floor */
@@ -173,20 +178,18 @@ static inline struct bitmap_stripe *bitmap_stripe(const struct bitmap_buddy *bud
 	return &buddy->stripes[bitmap_stripe_of(buddy, i)];
 }
 
-/* The first pageblock of those whose bits share a word of a set with pageblock i's. */
-static inline uint32_t bitmap_row_of(const struct bitmap_buddy *buddy, uint32_t i)
-{
-	return i >> buddy->row_shift << buddy->row_shift;
-}
-
 /*
  * Sets: a bit for each pageblock of a stripe, and on top one for each word that is not 0, and maybe
  * for some that have become 0 (row_join() in bitmap_whole.c).
  */
 
-#define SET_WAITING (NR_CLASSES * NR_WHOLE_ORDERS) /* behind all others: parts that wait */
-#define SET_WHOLE (SET_WAITING + 1) /* and pageblocks that are whole; it has no second floor */
-#define NR_SETS (SET_WHOLE + 1)
+/* Behind those of blocks by class and order, and without a second floor: */
+#define SET_WHOLE (NR_CLASSES * NR_WHOLE_ORDERS) /* pageblocks that are whole */
+#define SET_LOOSE (SET_WHOLE + 1) /* parts that are loose, but not blind */
+#define SET_BLIND(type) (SET_LOOSE + 1 + (type)) /* and those that are */
+#define SET_CAME(class) (SET_BLIND(QR_MIGRATE_TYPES) + (class)) /* whole, and in no block yet */
+#define SET_SEEN SET_CAME(NR_CLASSES) /* parts that were gathered since anything was taken */
+#define NR_SETS (SET_SEEN + 1)
 
 QR_INLINE uint64_t *bitmap_set(const struct bitmap_buddy *buddy, const struct bitmap_stripe *stripe,
 			       unsigned n)
@@ -266,6 +269,13 @@ QR_INLINE bool bitmap_is_whole(const struct bitmap_buddy *buddy, uint32_t i)
 	return bitmap_set_has(set, bitmap_place(buddy, i));
 }
 
+/* A stripe's first pageblock. */
+QR_INLINE uint32_t bitmap_first_of(const struct bitmap_buddy *buddy,
+				   const struct bitmap_stripe *stripe)
+{
+	return (uint32_t)(stripe - buddy->stripes) << buddy->stripe_shift;
+}
+
 /* All of a pageblock's bits; its count of free pages is the caller's. */
 static inline void bitmap_line_set(struct bitmap_buddy *buddy, uint32_t i, bool set)
 {
@@ -299,11 +309,22 @@ QR_INLINE void bitmap_orders_add(struct bitmap_stripe *stripe, unsigned type, ui
 			      memory_order_relaxed);
 }
 
-/* Parts of these types wait to be filed. */
-QR_INLINE void bitmap_waiting_add(struct bitmap_stripe *stripe, uint32_t types)
+#define PLAIN_TYPES (QR_TYPE_BIT(QR_MIGRATE_PCPTYPES) - 1)
+
+/*
+ * May something of a mask, of what came loose, serve one of these types?  What is of any plain type
+ * may have become whole, and serves all of them.
+ */
+QR_INLINE bool bitmap_serves_racy(const _Atomic uint32_t *mask, uint32_t types)
 {
-	atomic_store_explicit(&stripe->waiting,
-			      atomic_load_explicit(&stripe->waiting, memory_order_relaxed) | types,
+	types |= types & PLAIN_TYPES ? PLAIN_TYPES : 0;
+	return atomic_load_explicit(mask, memory_order_relaxed) & types;
+}
+
+/* One of a stripe's masks of types, under its lock. */
+QR_INLINE void bitmap_types_add(_Atomic uint32_t *mask, uint32_t types)
+{
+	atomic_store_explicit(mask, atomic_load_explicit(mask, memory_order_relaxed) | types,
 			      memory_order_relaxed);
 }
 
@@ -316,19 +337,17 @@ void qr__bitmap_settle(struct qr_zone *zone);
 uint64_t qr__bitmap_nr_blocks_type_racy(const struct qr_zone *zone, unsigned order,
 					enum qr_migratetype type);
 uint64_t qr__bitmap_nr_blocks_racy(const struct qr_zone *zone, unsigned order);
-bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned types);
+bool qr__bitmap_has_racy(struct qr_zone *zone, unsigned order, unsigned types);
 
 /* bitmap_file.c ---------------------------------------------------------------------------- */
 
 /* File a pageblock that is partly free and in no container; and take it out of the file. */
 void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i);
-/* It is in a bin: out of that. */
-void qr__bitmap_bin_leave(struct bitmap_buddy *buddy, uint32_t i);
-/* Pages came back to pageblock i, which is used, or a part: it has a block of @largest now. */
-void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest);
-/* File what waits in a stripe.  Before anything is taken, for that is what orders[] relies on. */
-void qr__bitmap_file_waiting(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe);
+/* For what is gathered: out of its bin, if any, and into the one it belongs to if it stays. */
+void qr__bitmap_bin_change(struct bitmap_buddy *buddy, uint32_t i, bool stays);
+/* Of such types, what part orders there are is looked up. */
+void qr__bitmap_orders_review(struct bitmap_stripe *stripe, uint32_t types);
 /* Before and after the bits of a part, or of a pageblock in no container, change at will. */
 void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i);
 void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type);
@@ -359,20 +378,11 @@ struct bitmap_whole {
 unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigned order,
 				 enum bitmap_class class);
 /*
- * The same for pageblocks @first + n, for each bit n of @row, which is not 0: all in one word of a
- * set (bitmap_row_of()).
+ * The same for pageblocks @first + n, for each bit n of @row, which is not 0; @first is the first
+ * of a word of the sets.
  */
 unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 				     enum bitmap_class class);
-/* The same for @nr pageblocks of one stripe. */
-unsigned qr__bitmap_whole_insert_all(struct bitmap_buddy *buddy, const uint32_t *pageblocks,
-				     unsigned nr, enum bitmap_class class);
-/*
- * Frames of one stripe, each a pageblock, come back.  What came of each type is added to @pages;
- * returns the largest order that one of them became part of.
- */
-unsigned qr__bitmap_whole_give(struct qr_zone *zone, const uint32_t *frames, unsigned nr,
-			       int64_t pages[QR_MIGRATE_TYPES]);
 /*
  * Take up to @nr blocks of this order, of which there is one, out of their set, all of one row.
  * They are at @first + n for each bit n of what is returned.
@@ -427,12 +437,6 @@ void qr__bitmap_type_set(struct qr_zone *zone, uint32_t i, enum qr_migratetype t
 void qr__bitmap_hand_out_all(const struct bitmap_taking *taking);
 void qr__bitmap_hand_out(struct qr_zone *zone, qr_pfn_t pfn, unsigned order);
 
-/* bitmap.c --------------------------------------------------------------------------------- */
-
-/* Give a block back, its stripe locked; the caller keeps its record and the zone's account. */
-unsigned qr__bitmap_give_uncounted(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
-				   enum qr_migratetype type);
-
 /* bitmap_near.c ---------------------------------------------------------------------------- */
 
 unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
@@ -440,10 +444,11 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 
 /* bitmap_drain.c --------------------------------------------------------------------------- */
 
-unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
+			  bool tell);
 
 /* How far ahead the pageblocks of the frames to come are fetched. */
-#define BITMAP_AHEAD 8u
+#define BITMAP_AHEAD 16u
 
 QR_INLINE void bitmap_fetch(const struct bitmap_buddy *buddy, uint64_t at)
 {
@@ -474,23 +479,35 @@ QR_INLINE bool bitmap_lie_apart(const uint32_t *frames, uint32_t step)
 	return !off;
 }
 
-/* Does the first of these blocks begin a row: of one word, or if they are words, one pageblock? */
-QR_INLINE bool bitmap_has_row(const uint32_t *frames, unsigned nr, unsigned order)
-{
-	unsigned shift = order < WORD_ORDER ? LINE_WORD_SHIFT : QR_PAGEBLOCK_ORDER;
-
-	return nr > 1 && (frames[0] ^ frames[1]) >> shift == 0;
-}
-
-/* bitmap_alone.c --------------------------------------------------------------------------- */
+/* bitmap_loose.c --------------------------------------------------------------------------- */
 
 /*
- * Frames of one stripe, each a block by itself and less than a pageblock; up to one that begins a
- * row, or lies in a pageblock of another type than the first, or wants a closer look.  Returns how
- * many.
+ * Frames of one stripe, which is locked, come back: small blocks, which are shuffled on the way;
+ * and @frames[n] for each bit n of @which, which is not 0: large blocks, and pageblocks.
  */
-unsigned qr__bitmap_alone_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
-			       unsigned nr, struct bitmap_given *given);
+void qr__bitmap_small_give(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
+			   struct bitmap_given *given);
+void qr__bitmap_large_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
+			   uint64_t which, struct bitmap_given *given);
+void qr__bitmap_pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,
+				struct bitmap_given *given);
+/* So many parts may be loose in a stripe while nobody holds its lock: some 50 us to gather. */
+#ifndef QR_LOOSE_MOST
+#define QR_LOOSE_MOST 1024u
+#endif
+
+/* bitmap_gather.c -------------------------------------------------------------------------- */
+
+/*
+ * Put what came loose where it belongs; the stripe is locked.  Returns the order of the largest
+ * block that came of it, or 0.
+ */
+unsigned qr__bitmap_gather(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe);
+/* The same, to take from what is there. */
+void qr__bitmap_gather_to_take(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe);
+/* Of all stripes, the whole zone locked; and of one that is not locked. */
+void qr__bitmap_gather_all(struct qr_zone *zone);
+void qr__bitmap_gather_racy(struct qr_zone *zone, unsigned s);
 
 /* bitmap_reported.c ------------------------------------------------------------------------ */
 

@@ -56,24 +56,6 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 	return 0;
 }
 
-/* Is pageblock i in its stripe's set of what waits? */
-static bool waits(const struct recount *c, uint32_t i)
-{
-	const uint64_t *set = bitmap_set(c->buddy, bitmap_stripe(c->buddy, i), SET_WAITING);
-
-	return bitmap_set_has(set, bitmap_place(c->buddy, i));
-}
-
-/* Will whoever looks for the largest block of a part that waits find out? */
-static bool is_known(const struct recount *c, uint32_t i, unsigned largest)
-{
-	const struct bitmap_stripe *stripe = bitmap_stripe(c->buddy, i);
-	unsigned type = c->buddy->blocks[i].type;
-
-	return atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type) &&
-	       atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) >> largest & 1;
-}
-
 /* B8, B9: state and file of one pageblock, against its bits. */
 static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int largest)
 {
@@ -82,7 +64,7 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 	struct bitmap_row row;
 
 	if (!block->part) {
-		if (!nr_bits && !waits(c, i))
+		if (!nr_bits)
 			return 0;
 		qr__why(c->why, "B8: pageblock %#llx is in no container but has %u free pages",
 			pfn_of(c, i), nr_bits);
@@ -93,24 +75,12 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 			pfn_of(c, i), nr_bits);
 		return 8;
 	}
-	if (block->waiting != waits(c, i)) {
-		qr__why(c->why, "B9: pageblock %#llx and its stripe do not agree whether it waits",
-			pfn_of(c, i));
-		return 9;
+	if (block->loose) {
+		qr__why(c->why, "B14: pageblock %#llx is loose, and its zone locked", pfn_of(c, i));
+		return 14;
 	}
-	if (block->waiting && (block->type != type || block->largest != largest ||
-			       !is_known(c, i, (unsigned)largest))) {
-		qr__why(c->why,
-			"B9: pageblock %#llx of type %u, largest order %d, waits under type %u, "
-			"largest order %u",
-			pfn_of(c, i), type, largest, block->type, block->largest);
-		return 9;
-	}
-	if (block->waiting && !block->bin)
-		return 0;
 	if (block->type != type || block->largest != largest ||
-	    block->bin > bitmap_bin_for(c->buddy, nr_bits) ||
-	    (block->order != largest && !block->waiting) || block->order > largest) {
+	    block->bin > bitmap_bin_for(c->buddy, nr_bits) || block->order != largest) {
 		qr__why(c->why,
 			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
 			"under type %u, order %u, bin %u",
@@ -257,58 +227,12 @@ static unsigned fullest_check(struct recount *c, unsigned s, unsigned type, unsi
 	return 9;
 }
 
-/* Adds up the parts that wait and are in no bin; returns their pages. */
-static uint64_t unfiled_count(const struct recount *c, unsigned s, unsigned type, uint64_t *filed)
-{
-	uint64_t pages = 0;
-
-	for (uint32_t i = s << c->buddy->stripe_shift;
-	     i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
-		const struct bitmap_block *block = &c->buddy->blocks[i];
-
-		if (!block->part || block->type != type || block->bin)
-			continue;
-		pages += block->nr_free;
-		(*filed)++;
-	}
-	return pages;
-}
-
-/*
- * B12: where parts wait, orders[] may say more than there is, but the largest order that it says is
- * there, in a part or above.
- */
-static unsigned orders_check(struct recount *c, unsigned s, unsigned type)
-{
-	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
-	enum bitmap_class class = bitmap_class_of((enum qr_migratetype)type);
-	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
-	unsigned nr = qr__fls64(orders & PART_ORDERS);
-
-	for (uint32_t i = s << c->buddy->stripe_shift;
-	     nr && i < c->buddy->nr_blocks && bitmap_stripe_of(c->buddy, i) == s; i++) {
-		const struct bitmap_block *block = &c->buddy->blocks[i];
-
-		if (block->part && block->type == type && block->largest + 1u >= nr)
-			return 0;
-		if (bitmap_is_whole(c->buddy, i) && qr__bitmap_whole_of(c->buddy, i).class == class)
-			return 0;
-	}
-	if (!nr)
-		return 0;
-	qr__why(c->why, "B12: stripe %u has no block of type %u and order %u or more, orders %#x",
-		s, type, nr - 1, orders);
-	return 12;
-}
-
 /* B9, B12, B13: a stripe's rows of one type. */
 static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_t *filed)
 {
 	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
 	uint32_t orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed);
-	bool any_waits =
-		atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type);
-	uint64_t pages = unfiled_count(c, s, type, filed);
+	uint64_t pages = 0;
 
 	for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
 		const struct bitmap_row row = bitmap_row(c->buddy, stripe, type, k);
@@ -319,7 +243,7 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 			broken = fullest_check(c, s, type, k);
 		if (broken)
 			return broken;
-		if ((orders >> k & 1) != (nr != 0) && (nr || !any_waits)) {
+		if ((orders >> k & 1) != (nr != 0)) {
 			qr__why(c->why,
 				"B12: stripe %u has %u parts of type %u, largest order %u, but "
 				"orders %#x",
@@ -333,7 +257,7 @@ static unsigned rows_check(struct recount *c, unsigned s, unsigned type, uint64_
 			ull(pages), type, ull(qr__read(&stripe->part_pages[type])));
 		return 13;
 	}
-	return orders_check(c, s, type);
+	return 0;
 }
 
 /* B11, B10: is this pageblock, which is in a set, the head of such a block?  Counts it. */
@@ -440,12 +364,29 @@ static unsigned nr_holders(const struct recount *c, uint32_t i)
 	return nr;
 }
 
+/* B14: nothing came loose that was not gathered. */
+static unsigned loose_check(const struct recount *c, unsigned s)
+{
+	const struct bitmap_stripe *stripe = &c->buddy->stripes[s];
+	uint32_t types = atomic_load_explicit(&stripe->loose, memory_order_relaxed);
+	uint64_t any = types;
+
+	for (unsigned n = SET_LOOSE; n < SET_SEEN; n++)
+		for (uint32_t word = 0; word < c->buddy->set_words; word++)
+			any |= bitmap_set(c->buddy, stripe, n)[word];
+	if (!any)
+		return 0;
+	qr__why(c->why, "B14: stripe %u has something loose, types %#x, and its zone is locked", s,
+		types);
+	return 14;
+}
+
 /* B11: what is whole is in a set. */
 static unsigned all_sets_check(struct recount *c)
 {
 	for (unsigned s = 0; s < c->buddy->nr_stripes; s++) {
-		if (floor_check(c, s, SET_WAITING))
-			return 11;
+		if (loose_check(c, s))
+			return 14;
 		for (unsigned class = 0; class < NR_CLASSES; class ++) {
 			unsigned broken = sets_check(c, s, class);
 

@@ -5,8 +5,9 @@
  * Whoever looks on wants to know how many free blocks there are of each order and type; whoever
  * allocates only wants to know whether there is one.  So the two are kept apart:
  *
- *	is there one?	orders[], exact at all times: a bit for each order that is the largest of
- *			some part, or has a list of whole blocks that is not empty
+ *	is there one?	orders[]: a bit for each order that is the largest of some part, or has a
+ *			set of whole blocks that is not empty; exact but for what came loose
+ *			(bitmap_loose.c), which is gathered if without it there is none
  *	how many?	nr[][], exact for whole blocks; for parts, as of the last settling
  *
  * A part whose bits change is taken out of the counts, once, and marked stale; that it goes on
@@ -97,18 +98,29 @@ static uint32_t orders_of(const struct bitmap_buddy *buddy, unsigned type)
 }
 
 /* Plain whole blocks serve all three plain types, but are counted as MOVABLE. */
-bool qr__bitmap_has_racy(const struct qr_zone *zone, unsigned order, unsigned types)
+static bool has_known(const struct bitmap_buddy *buddy, unsigned order, unsigned types)
 {
-	const unsigned plain = QR_TYPE_BIT(QR_MIGRATE_PCPTYPES) - 1;
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	uint32_t orders = 0;
 
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
 		if (types & QR_TYPE_BIT(type))
 			orders |= orders_of(buddy, type);
-		else if (type == QR_MIGRATE_MOVABLE && types & plain)
+		else if (type == QR_MIGRATE_MOVABLE && types & PLAIN_TYPES)
 			orders |= orders_of(buddy, type) >> QR_PAGEBLOCK_ORDER
 								    << QR_PAGEBLOCK_ORDER;
 	}
 	return orders >> order != 0;
+}
+
+bool qr__bitmap_has_racy(struct qr_zone *zone, unsigned order, unsigned types)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		if (has_known(buddy, order, types))
+			return true;
+		if (bitmap_serves_racy(&buddy->stripes[s].loose, types))
+			qr__bitmap_gather_racy(zone, s);
+	}
+	return has_known(buddy, order, types);
 }

@@ -17,10 +17,11 @@
  * chosen really is the fullest: the bins are lower bounds, and those below were looked at first.
  * Each such move is paid for by at least one free since the last.
  *
- * A drain that makes the largest order grow does not file the pageblock anew, for more is likely to
- * come back, and once all of it is back it leaves the file for good.  It *waits*, and all that wait
- * are filed before anything is taken from their stripe.  Until then blocks only grow, so a bit of
- * orders[] that was set for one that waits stays true for those who ask for this order or more.
+ * What comes back through caches does not file its pageblock anew each time, for more is likely to
+ * come, and once all of it is back it leaves the file for good: it comes loose, and whatever is
+ * loose is gathered before anything is taken from its stripe (bitmap_gather.c).  Until then
+ * pageblocks only grow, so a bit of orders[] that was set for one of them stays true for those who
+ * ask for this order or more.
  */
 #include "bitmap.h"
 
@@ -47,12 +48,6 @@ static unsigned fullest_read(const _Atomic uint16_t *fullest)
 static void fullest_set(_Atomic uint16_t *fullest, unsigned bin)
 {
 	atomic_store_explicit(fullest, (uint16_t)bin, memory_order_relaxed);
-}
-
-/* The set of parts that wait, of its stripe. */
-static uint64_t *waiting_of(struct bitmap_buddy *buddy, uint32_t i)
-{
-	return bitmap_set(buddy, bitmap_stripe(buddy, i), SET_WAITING);
 }
 
 /* Bins --------------------------------------------------------------------------------------- */
@@ -108,12 +103,6 @@ static void bin_remove(struct bitmap_buddy *buddy, uint32_t i)
 		fullest_set(fullest, bin_next(buddy, row.filled, block->bin));
 }
 
-/* Do parts of this type wait?  Then their orders are there, though no row may have them. */
-static bool waits(const struct bitmap_stripe *stripe, unsigned type)
-{
-	return atomic_load_explicit(&stripe->waiting, memory_order_relaxed) & QR_TYPE_BIT(type);
-}
-
 /* Which of a type's part orders there are. */
 static void orders_set(struct bitmap_stripe *stripe, unsigned type, uint32_t parts)
 {
@@ -132,7 +121,7 @@ static void order_note(struct bitmap_buddy *buddy, uint32_t i)
 
 	if (fullest_read(fullest_of(buddy, i)))
 		now |= bit;
-	else if (!waits(bitmap_stripe(buddy, i), block->type))
+	else
 		now &= ~bit;
 	atomic_store_explicit(orders, now, memory_order_relaxed);
 }
@@ -148,108 +137,45 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
 }
 
-void qr__bitmap_bin_leave(struct bitmap_buddy *buddy, uint32_t i)
-{
-	bin_remove(buddy, i);
-	order_note(buddy, i);
-	buddy->blocks[i].bin = 0;
-}
-
 void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	if (block->waiting)
-		bitmap_set_remove(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
-	if (block->bin)
-		qr__bitmap_bin_leave(buddy, i);
+	bin_remove(buddy, i);
+	order_note(buddy, i);
+	block->bin = 0;
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->part = false;
 	block->largest = 0;
-	block->waiting = false;
 }
 
-/* Waiting ------------------------------------------------------------------------------------ */
+/* Gathering ---------------------------------------------------------------------------------- */
 
-/* From now on it waits, in the bin that it is in, if any. */
-static void wait_begin(struct qr_zone *zone, uint32_t i)
-{
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
-	struct bitmap_block *block = &buddy->blocks[i];
-
-	if (!block->part) {
-		block->part = true;
-		block->type = (uint8_t)qr__pageblock_type(zone->frames, bitmap_pfn(buddy, i));
-		qr__bitmap_stale(buddy, i);
-	}
-	block->waiting = true;
-	bitmap_set_add(buddy, waiting_of(buddy, i), bitmap_place(buddy, i));
-	bitmap_waiting_add(stripe, QR_TYPE_BIT(block->type));
-}
-
-void qr__bitmap_grow(struct qr_zone *zone, uint32_t i, unsigned largest)
-{
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-	struct bitmap_block *block = &buddy->blocks[i];
-
-	if (!block->waiting)
-		wait_begin(zone, i);
-	block->largest = (uint8_t)largest;
-	bitmap_orders_add(bitmap_stripe(buddy, i), block->type, UINT32_C(1) << largest);
-}
-
-/* A part that waited goes where it belongs. */
-static void waiting_file(struct bitmap_buddy *buddy, uint32_t i)
+void qr__bitmap_bin_change(struct bitmap_buddy *buddy, uint32_t i, bool stays)
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
 	if (block->bin)
 		bin_remove(buddy, i);
-	block->waiting = false;
+	block->bin = 0;
+	if (!stays)
+		return;
 	block->order = block->largest;
 	bin_push(buddy, i);
 }
 
-/* Nothing waits any more: what orders there are is known again. */
-static void orders_review(struct bitmap_stripe *stripe)
+void qr__bitmap_orders_review(struct bitmap_stripe *stripe, uint32_t types)
 {
-	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+	for (; types; types &= types - 1) {
+		unsigned type = qr__ctz64(types);
 		uint32_t orders = 0;
 
-		if (!waits(stripe, type))
-			continue;
 		for (unsigned k = 0; k < NR_PART_ORDERS; k++) {
 			if (fullest_read(&stripe->fullest[type][k]))
 				orders |= UINT32_C(1) << k;
 		}
 		orders_set(stripe, type, orders);
 	}
-	atomic_store_explicit(&stripe->waiting, 0, memory_order_relaxed);
-}
-
-static QR_NOINLINE void waiting_file_all(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe)
-{
-	uint32_t first = (uint32_t)(stripe - buddy->stripes) << buddy->stripe_shift;
-	uint64_t *set = bitmap_set(buddy, stripe, SET_WAITING);
-
-	for (uint32_t word = 0; word < buddy->set_words; word++) {
-		/* what stands above is right only as long as words change by themselves */
-		if (word % 64 == 0 && !set[buddy->set_words + word / 64]) {
-			word += 63;
-			continue;
-		}
-		for (uint64_t bits = set[word]; bits; bits &= bits - 1)
-			waiting_file(buddy, first + word * 64 + qr__ctz64(bits));
-		bitmap_set_word(buddy, set, word, 0);
-	}
-	orders_review(stripe);
-}
-
-void qr__bitmap_file_waiting(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe)
-{
-	if (qr__unlikely(atomic_load_explicit(&stripe->waiting, memory_order_relaxed)))
-		waiting_file_all(buddy, stripe);
 }
 
 /* Change ------------------------------------------------------------------------------------- */
@@ -262,7 +188,6 @@ void qr__bitmap_part_open(struct bitmap_buddy *buddy, uint32_t i)
 		return;
 	if (block->counted)
 		qr__bitmap_uncount(buddy, i);
-	qr__bitmap_file_waiting(buddy, bitmap_stripe(buddy, i));
 	qr__bitmap_unfile(buddy, i);
 }
 
@@ -279,13 +204,8 @@ void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order
 
 void qr__bitmap_part_close(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype type)
 {
-	struct bitmap_block *block = &buddy->blocks[i];
-	struct bits bits;
-
-	if (!block->nr_free)
-		return;
-	bits = line_load(&buddy->lines[i]);
-	qr__bitmap_part_file(buddy, i, bits_largest(&bits), type);
+	if (buddy->blocks[i].nr_free)
+		qr__bitmap_part_file(buddy, i, line_largest(&buddy->lines[i], 0), type);
 }
 
 /* Choice ------------------------------------------------------------------------------------- */
@@ -308,8 +228,9 @@ unsigned qr__bitmap_fullest_racy(const struct bitmap_buddy *buddy,
 		if (bin && least_of(buddy, bin) < fullest)
 			fullest = least_of(buddy, bin);
 	}
-	/* what waits has got pages back, and is taken to be as empty as can be */
-	if (fullest == QR_PAGEBLOCK_NR_PAGES && waits(stripe, type))
+	/* what is loose has got pages back, and is taken to be as empty as can be */
+	if (fullest == QR_PAGEBLOCK_NR_PAGES &&
+	    atomic_load_explicit(&stripe->loose, memory_order_relaxed) & QR_TYPE_BIT(type))
 		fullest--;
 	return fullest;
 }
@@ -345,7 +266,7 @@ uint32_t qr__bitmap_choose_exact(struct bitmap_buddy *buddy, struct bitmap_strip
 	struct bitmap_row row = bitmap_row(buddy, stripe, type, order);
 	unsigned bin;
 
-	qr__bitmap_file_waiting(buddy, stripe);
+	qr__bitmap_gather_to_take(buddy, stripe);
 	while ((bin = fullest_read(&stripe->fullest[type][order])) != 0) {
 		uint32_t i = bin_choose(buddy, row.bin[bin] - 1);
 
@@ -360,7 +281,7 @@ uint32_t qr__bitmap_choose(struct bitmap_buddy *buddy, struct bitmap_stripe *str
 {
 	uint32_t orders, best = QR_LIST_NONE;
 
-	qr__bitmap_file_waiting(buddy, stripe);
+	qr__bitmap_gather_to_take(buddy, stripe);
 	orders = atomic_load_explicit(&stripe->orders[type], memory_order_relaxed) & PART_ORDERS;
 	for (orders = orders >> order << order; orders; orders &= orders - 1) {
 		unsigned k = qr__ctz64(orders);

@@ -202,48 +202,44 @@ QR_INLINE void heads_of(const struct bits *b, struct heads *h)
 		heads_next(&h->of[k], &h->of[k + 1], k);
 }
 
-/* The same where some word is all set: what is smaller does not count. */
-QR_INLINE unsigned words_largest(const struct bits *b)
+/* Is there a free block of this order, one that fits a word? */
+QR_INLINE bool line_has_small(const struct line *line, unsigned order)
 {
-	struct bits now, next;
-	unsigned k = WORD_ORDER;
+	uint64_t any = 0;
 
-	for (unsigned i = 0; i < LINE_WORDS; i++)
-		now.word[i] = b->word[i] == UINT64_MAX;
-	for (; k < QR_PAGEBLOCK_ORDER; k++) {
-		uint64_t any = 0;
+	for (unsigned i = 0; i < LINE_WORDS; i++) {
+		uint64_t word = atomic_load_explicit(&line->word[i], memory_order_relaxed);
 
-		heads_next(&now, &next, k);
-		for (unsigned i = 0; i < LINE_WORDS; i++)
-			any |= next.word[i];
-		if (!any)
-			break;
-		now = next;
+		for (unsigned k = 0; k < order && word; k++)
+			word &= word >> (1u << k);
+		any |= word;
 	}
-	return k;
+	return any & line_aligned(order);
 }
 
-/* The order of the largest free block; some bit is set. */
-QR_INLINE unsigned bits_largest(const struct bits *b)
+/* Of one that is a word, or more? */
+QR_INLINE bool line_has_large(const struct line *line, unsigned order)
 {
-	struct bits now = *b, next;
-	bool full = false;
+	for (unsigned at = 0; at < QR_PAGEBLOCK_NR_PAGES; at += 1u << order)
+		if (line_all(line, at, order))
+			return true;
+	return false;
+}
 
-	for (unsigned i = 0; i < LINE_WORDS; i++)
-		full |= b->word[i] == UINT64_MAX;
-	if (full && QR_PAGEBLOCK_ORDER >= WORD_ORDER)
-		return words_largest(b);
-	for (unsigned k = 0; k < QR_PAGEBLOCK_ORDER; k++) {
-		uint64_t any = 0;
+/* The order of the largest free block, which is known to be @least or more, and not all of it. */
+QR_INLINE unsigned line_largest(const struct line *line, unsigned least)
+{
+	const unsigned small = QR_PAGEBLOCK_ORDER < WORD_ORDER ? QR_PAGEBLOCK_ORDER : WORD_ORDER;
 
-		heads_next(&now, &next, k);
-		for (unsigned i = 0; i < LINE_WORDS; i++)
-			any |= next.word[i];
-		if (!any)
-			return k;
-		now = next;
-	}
-	return QR_PAGEBLOCK_ORDER;
+	if (QR_PAGEBLOCK_ORDER > WORD_ORDER && least < WORD_ORDER &&
+	    line_has_large(line, WORD_ORDER))
+		least = WORD_ORDER;
+	while (least + 1 < small && line_has_small(line, least + 1))
+		least++;
+	while (least >= WORD_ORDER && least + 1 < QR_PAGEBLOCK_ORDER &&
+	       line_has_large(line, least + 1))
+		least++;
+	return least;
 }
 
 /*

@@ -19,6 +19,9 @@
  *	3. home has a whole pageblock		break it
  *	4. any other stripe has anything	take that, nearest first
  *
+ * What came loose (bitmap_loose.c) may serve: home's is gathered before home is passed by, and the
+ * others' before they are compared.
+ *
  * A frame can only be given back to the stripe it lies in, see bitmap_drain.c.
  *
  * What is seen without a lock may be wrong by the time the lock is held.  Then a refill brings less
@@ -61,6 +64,15 @@ static bool has_part_racy(const struct bitmap_stripe *stripe, unsigned order,
 	return order < NR_PART_ORDERS && (orders_racy(stripe, type) & PART_ORDERS) >> order;
 }
 
+/*
+ * Did anything come loose that may serve?  As long as nobody has taken from the stripe, whether it
+ * was gathered makes no difference to that: then it does not matter who looked on.
+ */
+static bool unsure_racy(const struct bitmap_stripe *stripe, enum qr_migratetype type)
+{
+	return bitmap_serves_racy(&stripe->unsure, QR_TYPE_BIT(type));
+}
+
 static bool has_whole_racy(const struct bitmap_stripe *stripe, unsigned order,
 			   enum qr_migratetype type)
 {
@@ -77,11 +89,14 @@ static bool worth_racy(const struct bitmap_stripe *stripe, unsigned order, enum 
 	       has_part_racy(stripe, order, type);
 }
 
-static bool any_worth_racy(const struct bitmap_buddy *buddy, unsigned order,
+/* Of any stripe but home, is it so, or may it be? */
+static bool any_worth_racy(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
 			   enum qr_migratetype type)
 {
 	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
-		if (worth_racy(&buddy->stripes[s], order, type))
+		const struct bitmap_stripe *stripe = &buddy->stripes[s];
+
+		if (worth_racy(stripe, order, type) || (s != home && unsure_racy(stripe, type)))
 			return true;
 	}
 	return false;
@@ -131,23 +146,43 @@ static unsigned any_racy(const struct bitmap_buddy *buddy, unsigned home, unsign
 		unsigned s = (home + n) % buddy->nr_stripes;
 
 		if (has_part_racy(&buddy->stripes[s], order, type) ||
-		    has_whole_racy(&buddy->stripes[s], order, type))
+		    has_whole_racy(&buddy->stripes[s], order, type) ||
+		    unsure_racy(&buddy->stripes[s], type))
 			return s;
 	}
 	return buddy->nr_stripes;
 }
 
+/* What came loose anywhere is put where it belongs, to be compared. */
+static void all_gather(struct qr_zone *zone, enum qr_migratetype type)
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		unsigned long irqs;
+
+		if (!unsure_racy(&buddy->stripes[s], type))
+			continue;
+		irqs = qr__stripe_lock(zone, s);
+		qr__bitmap_gather_to_take(buddy, &buddy->stripes[s]);
+		qr__stripe_unlock(zone, s, irqs);
+	}
+}
+
 /* The rule above. */
-static struct pick stripe_pick(const struct bitmap_buddy *buddy, unsigned home, unsigned order,
+static struct pick stripe_pick(struct qr_zone *zone, unsigned home, unsigned order,
 			       enum qr_migratetype type)
 {
 	struct pick pick = {.stripe = home, .most = QR_PAGEBLOCK_NR_PAGES, .whole = true};
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	const struct bitmap_stripe *at_home = &buddy->stripes[home];
 
 	if (buddy->nr_stripes > 1 && order < QR_PAGEBLOCK_ORDER) {
-		if (has_part_racy(&buddy->stripes[home], order, type)) {
-			pick.whole = !any_worth_racy(buddy, order, type);
+		if (has_part_racy(at_home, order, type) || unsure_racy(at_home, type)) {
+			pick.whole = !any_worth_racy(buddy, home, order, type);
 			return pick;
 		}
+		all_gather(zone, type);
 		pick = fullest_racy(buddy, order, type);
 		if (pick.stripe != buddy->nr_stripes)
 			return pick;
@@ -166,6 +201,7 @@ static void stripe_refill(struct bitmap_taking *taking, const struct pick *pick)
 	unsigned long irqs = qr__stripe_lock(zone, pick->stripe);
 	unsigned before = taking->taken;
 
+	qr__bitmap_gather_to_take(bitmap_of(zone), stripe);
 	if (taking->order < QR_PAGEBLOCK_ORDER)
 		qr__bitmap_take_parts(taking, stripe, pick->most);
 	if (pick->whole)
@@ -190,7 +226,7 @@ unsigned qr__bitmap_refill(struct qr_zone *zone, unsigned cpu, unsigned order,
 
 	/* half of what is wanted is enough not to go to yet another stripe */
 	for (unsigned n = 0; n <= buddy->nr_stripes && taking.taken * 2 <= nr; n++) {
-		struct pick pick = stripe_pick(buddy, home, order, type);
+		struct pick pick = stripe_pick(zone, home, order, type);
 
 		if (pick.stripe == buddy->nr_stripes)
 			break;

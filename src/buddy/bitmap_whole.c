@@ -98,7 +98,6 @@ void qr__bitmap_whole_remove(struct bitmap_buddy *buddy, struct bitmap_whole who
 {
 	struct bitmap_stripe *stripe = bitmap_stripe(buddy, whole.head);
 
-	qr__bitmap_file_waiting(buddy, stripe);
 	bitmap_set_remove(buddy, set_of(buddy, stripe, whole.class, whole.order),
 			  bitmap_place(buddy, whole.head));
 	bitmap_count_whole(stripe, bitmap_class_type(whole.class), whole.order, -1);
@@ -131,36 +130,16 @@ unsigned qr__bitmap_whole_insert(struct bitmap_buddy *buddy, uint32_t i, unsigne
 #define JOIN_BY_ROWS (NR_WHOLE_ORDERS - 1 <= WORD_ORDER)
 
 /*
- * Pageblocks of one class that come back to a stripe, while it is locked.  They are collected word
- * by word of the sets, and how many blocks there are is counted once for all of them.
+ * Pageblocks of one class and one word of the sets that come back to a stripe, while it is locked.
+ * How many blocks there are is counted once for all of them.
  */
 struct coming {
 	struct bitmap_buddy *buddy;
-	struct bitmap_stripe *stripe;
-	enum bitmap_class class;
-	uint64_t *whole, *set; /* what is whole; and the set of blocks of pageblock order */
-	uint64_t row; /* what is collected: bit n for pageblock 64 * word + n of the stripe */
+	uint64_t *set; /* of blocks of pageblock order */
+	uint64_t row; /* bit n for pageblock 64 * word + n of the stripe */
 	uint32_t word;
 	int nr[NR_WHOLE_ORDERS + 1]; /* blocks of each order that came; or that two joined to */
 };
-
-QR_INLINE struct coming coming_begin(struct bitmap_buddy *buddy, struct bitmap_stripe *stripe,
-				     enum bitmap_class class)
-{
-	return (struct coming){
-		.buddy = buddy,
-		.stripe = stripe,
-		.class = class,
-		.whole = bitmap_set(buddy, stripe, SET_WHOLE),
-		.set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER),
-	};
-}
-
-QR_INLINE int nr_bits(uint64_t word)
-{
-	/* mostly it is alone */
-	return qr__unlikely(word & (word - 1)) ? (int)qr__popcount64(word) : word != 0;
-}
 
 /* Whose buddy is here, too; the lower ones of both. */
 QR_INLINE uint64_t row_pairs(uint64_t word, unsigned order)
@@ -182,7 +161,7 @@ QR_INLINE void row_join(struct coming *coming, unsigned order)
 
 	set[coming->word] = now & ~(pairs | pairs << (1u << level(order)));
 	*filled |= (uint64_t)(coming->row != 0) << (coming->word % 64);
-	coming->nr[level(order) + 1] += nr_bits(pairs);
+	coming->nr[level(order) + 1] += (int)qr__popcount64(pairs);
 	coming->row = pairs;
 }
 
@@ -197,64 +176,32 @@ QR_INLINE void row_insert(struct coming *coming)
 		row_join(coming, order);
 }
 
-/* The same where blocks may be larger than a word: one by one. */
-QR_INLINE void row_insert_singly(struct coming *coming)
+/* Of each order so many blocks have come, and the largest of these. */
+static unsigned row_count(const struct coming *coming, struct bitmap_stripe *stripe,
+			  enum qr_migratetype type)
 {
-	uint32_t first = (uint32_t)(coming->stripe - coming->buddy->stripes)
-			 << coming->buddy->stripe_shift;
-
-	first += coming->word * 64;
-	for (; coming->row; coming->row &= coming->row - 1) {
-		unsigned order =
-			qr__bitmap_whole_insert(coming->buddy, first + qr__ctz64(coming->row),
-						QR_PAGEBLOCK_ORDER, coming->class);
-
-		coming->nr[level(order)]++;
-	}
-}
-
-QR_INLINE void row_end(struct coming *coming)
-{
-	coming->whole[coming->word] |= coming->row;
-	if (JOIN_BY_ROWS)
-		row_insert(coming);
-	else
-		row_insert_singly(coming);
-}
-
-/* One more; false: it is free already. */
-QR_INLINE bool coming_add(struct coming *coming, uint32_t i)
-{
-	uint32_t place = bitmap_place(coming->buddy, i);
-	uint64_t bit = UINT64_C(1) << (place % 64);
-
-	if (place / 64 != coming->word) {
-		if (coming->row)
-			row_end(coming);
-		coming->word = place / 64;
-	}
-	if (qr__unlikely((coming->whole[coming->word] | coming->row) & bit))
-		return false;
-	coming->row |= bit;
-	return true;
-}
-
-/* They were @nr pageblocks; returns the largest order that any of them became part of. */
-QR_INLINE unsigned coming_end(struct coming *coming, int nr)
-{
-	enum qr_migratetype type = bitmap_class_type(coming->class);
 	unsigned largest = 0;
 
-	if (coming->row)
-		row_end(coming);
-	if (JOIN_BY_ROWS)
-		coming->nr[0] = nr;
 	for (unsigned n = 0; n < NR_WHOLE_ORDERS; n++) {
 		if (coming->nr[n])
 			largest = QR_PAGEBLOCK_ORDER + n;
-		if (JOIN_BY_ROWS)
-			bitmap_count_whole(coming->stripe, type, QR_PAGEBLOCK_ORDER + n,
-					   coming->nr[n] - 2 * coming->nr[n + 1]);
+		bitmap_count_whole(stripe, type, QR_PAGEBLOCK_ORDER + n,
+				   coming->nr[n] - 2 * coming->nr[n + 1]);
+	}
+	return largest;
+}
+
+/* Where blocks may be larger than a word: one by one. */
+static unsigned insert_singly(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
+			      enum bitmap_class class)
+{
+	unsigned largest = 0;
+
+	for (; row; row &= row - 1) {
+		unsigned order = qr__bitmap_whole_insert(buddy, first + qr__ctz64(row),
+							 QR_PAGEBLOCK_ORDER, class);
+
+		largest = order > largest ? order : largest;
 	}
 	return largest;
 }
@@ -262,80 +209,20 @@ QR_INLINE unsigned coming_end(struct coming *coming, int nr)
 unsigned qr__bitmap_whole_insert_row(struct bitmap_buddy *buddy, uint32_t first, uint64_t row,
 				     enum bitmap_class class)
 {
-	struct coming coming = coming_begin(buddy, bitmap_stripe(buddy, first), class);
-	uint32_t place = bitmap_place(buddy, first);
+	struct bitmap_stripe *stripe = bitmap_stripe(buddy, first);
+	struct coming coming = {
+		.buddy = buddy,
+		.set = set_of(buddy, stripe, class, QR_PAGEBLOCK_ORDER),
+		.row = row,
+		.word = bitmap_place(buddy, first) / 64,
+		.nr = {(int)qr__popcount64(row)},
+	};
 
-	coming.word = place / 64;
-	coming.row = row << (place % 64);
-	return coming_end(&coming, (int)qr__popcount64(row));
-}
-
-unsigned qr__bitmap_whole_insert_all(struct bitmap_buddy *buddy, const uint32_t *pageblocks,
-				     unsigned nr, enum bitmap_class class)
-{
-	struct coming coming = coming_begin(buddy, bitmap_stripe(buddy, pageblocks[0]), class);
-
-	for (unsigned n = 0; n < nr; n++)
-		coming_add(&coming, pageblocks[n]);
-	return coming_end(&coming, (int)nr);
-}
-
-QR_INLINE enum bitmap_class class_at(const struct qr_zone *zone, uint32_t frame)
-{
-	return bitmap_class_of(qr__pageblock_type(zone->frames, zone->frames->base_pfn + frame));
-}
-
-/*
- * How many frames from frames[0] on lie in pageblocks of one class.  Types are looked at before
- * anything else is done, since each may be in a cache line of its own, and here none waits for
- * another.
- */
-static unsigned class_run(const struct qr_zone *zone, const uint32_t *frames, unsigned nr,
-			  enum bitmap_class class)
-{
-	unsigned n = 1;
-
-	while (n < nr && class_at(zone, frames[n]) == class)
-		n++;
-	return n;
-}
-
-/* All of these; returns how many were not free already. */
-QR_INLINE unsigned all_add(struct coming *coming, struct qr_zone *zone, const uint32_t *frames,
-			   unsigned nr)
-{
-	uint64_t before = zone->frames->base_pfn - coming->buddy->start_pfn;
-	unsigned came = nr;
-
-	for (unsigned n = 0; n < nr; n++) {
-		uint32_t i = (uint32_t)((before + frames[n]) >> QR_PAGEBLOCK_ORDER);
-
-		if (qr__likely(coming_add(coming, i)))
-			continue;
-		qr__freed_twice_report(zone, bitmap_pfn(coming->buddy, i), QR_PAGEBLOCK_ORDER);
-		came--;
-	}
-	return came;
-}
-
-unsigned qr__bitmap_whole_give(struct qr_zone *zone, const uint32_t *frames, unsigned nr,
-			       int64_t pages[QR_MIGRATE_TYPES])
-{
-	struct bitmap_buddy *buddy = bitmap_of(zone);
-	unsigned s = qr__zone_stripe(zone, zone->frames->base_pfn + frames[0]), largest = 0;
-
-	for (unsigned n = 0, run; n < nr; n += run) {
-		enum bitmap_class class = class_at(zone, frames[n]);
-		struct coming coming = coming_begin(buddy, &buddy->stripes[s], class);
-		unsigned came, order;
-
-		run = class_run(zone, frames + n, nr - n, class);
-		came = all_add(&coming, zone, frames + n, run);
-		order = coming_end(&coming, (int)came);
-		largest = order > largest ? order : largest;
-		pages[bitmap_class_type(class)] += (int64_t)came << QR_PAGEBLOCK_ORDER;
-	}
-	return largest;
+	if (!JOIN_BY_ROWS)
+		return insert_singly(buddy, first, row, class);
+	bitmap_set(buddy, stripe, SET_WHOLE)[coming.word] |= coming.row;
+	row_insert(&coming);
+	return row_count(&coming, stripe, bitmap_class_type(class));
 }
 
 /* The lowest @nr bits of a word that are set. */
@@ -366,7 +253,6 @@ uint64_t qr__bitmap_whole_remove_row(struct bitmap_buddy *buddy, unsigned s, uns
 	uint64_t *set = set_of(buddy, stripe, class, order), row;
 	uint32_t word = set_first(buddy, set) / 64;
 
-	qr__bitmap_file_waiting(buddy, stripe);
 	row = lowest_bits(set[word], nr);
 	bitmap_set_word(buddy, set, word, set[word] & ~row);
 	bitmap_count_whole(stripe, bitmap_class_type(class), order, -(int)qr__popcount64(row));

@@ -106,12 +106,14 @@ struct qr_buddy_ops {
 	 * and return 0: then take, with the zone locked, knows.
 	 *
 	 * drain: give @nr blocks back, each under its pageblock's type; @frames is shuffled on the
-	 * way.  A frame that is free already is reported and left alone.  Returns the largest order
-	 * that any of them became part of.
+	 * way.  A frame that is free already is reported and left alone.  @tell: return the largest
+	 * order that any of them, or of those before it, became part of; else what of that is known
+	 * by the way.
 	 */
 	unsigned (*refill)(struct qr_zone *zone, unsigned cpu, unsigned order,
 			   enum qr_migratetype type, unsigned nr, uint32_t *frames);
-	unsigned (*drain)(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr);
+	unsigned (*drain)(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
+			  bool tell);
 
 	/* The free block that contains pfn; false: pfn is not free. */
 	bool (*find)(const struct qr_zone *zone, qr_pfn_t pfn, struct qr_block *block);
@@ -154,8 +156,11 @@ struct qr_buddy_ops {
 	/* Free pages in the pageblock around pfn. */
 	uint64_t (*nr_free_in)(const struct qr_zone *zone, qr_pfn_t pfn);
 
-	/* Is there a block of @order or larger on a list of one of these types (QR_TYPE_BITs)? */
-	bool (*has_racy)(const struct qr_zone *zone, unsigned order, unsigned types);
+	/*
+	 * Is there a block of @order or larger on a list of one of these types (QR_TYPE_BITs)?
+	 * Called without the zone's lock, and may take those of its stripes.
+	 */
+	bool (*has_racy)(struct qr_zone *zone, unsigned order, unsigned types);
 
 	/* Swap blocks of the highest order about, once, after memory was released. */
 	void (*shuffle)(struct qr_zone *zone);

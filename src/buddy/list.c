@@ -540,7 +540,7 @@ static uint64_t list_nr_free_in(const struct qr_zone *zone, qr_pfn_t pfn)
 	return nr_free;
 }
 
-static bool list_has_racy(const struct qr_zone *zone, unsigned order, unsigned types)
+static bool list_has_racy(struct qr_zone *zone, unsigned order, unsigned types)
 {
 	const struct list_buddy *buddy = buddy_of(zone);
 	uint32_t orders = 0;

@@ -459,14 +459,18 @@ QR_INLINE qr_pfn_t qr__pageblock_start(qr_pfn_t pfn)
 }
 
 /* The type as the allocator sees it: ISOLATE while isolated. */
-QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
+/* What a pageblock's bits say. */
+QR_INLINE enum qr_migratetype qr__pageblock_type_of(uint32_t bits)
 {
-	uint32_t bits =
-		atomic_load_explicit(&qr__pageblock(frames, pfn)->bits, memory_order_relaxed);
-
 	if (bits & QR_PB_ISOLATE)
 		return QR_MIGRATE_ISOLATE;
 	return (enum qr_migratetype)((bits & QR_PB_TYPE_MASK) ^ QR_MIGRATE_MOVABLE);
+}
+
+QR_INLINE enum qr_migratetype qr__pageblock_type(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	return qr__pageblock_type_of(
+		atomic_load_explicit(&qr__pageblock(frames, pfn)->bits, memory_order_relaxed));
 }
 
 /* The type beneath an isolation. */
@@ -505,9 +509,9 @@ QR_INLINE enum qr_migratetype qr__type_stored(const struct qr_frames *frames,
 
 /* Zones ------------------------------------------------------------------------------------ */
 
-/* The engine divides its zone; called once, from zone_init. */
+/* The engine divides its zone; called once, from zone_init.  @gather: see qr__zone_lock(). */
 void qr__zone_stripes_init(struct qr_zone *zone, qr_pfn_t start_pfn, unsigned stripe_order,
-			   unsigned nr_stripes);
+			   unsigned nr_stripes, void (*gather)(struct qr_zone *zone));
 /* All stripes' locks, after the zone's own and before it. */
 void qr__zone_stripes_lock(struct qr_zone *zone);
 void qr__zone_stripes_unlock(struct qr_zone *zone);
@@ -517,8 +521,15 @@ QR_INLINE unsigned qr__zone_stripe(const struct qr_zone *zone, qr_pfn_t pfn)
 	return (unsigned)((pfn - zone->stripe_start) >> zone->stripe_order);
 }
 
-QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
-	QR_ACQUIRES(zone->lock) QR_NO_LOCK_ANALYSIS
+/* A stripe of the zone, which is locked, has something to be gathered. */
+QR_INLINE void qr__zone_loose_note(struct qr_zone *zone)
+{
+	if (!atomic_load_explicit(&zone->loose, memory_order_relaxed))
+		atomic_store_explicit(&zone->loose, true, memory_order_relaxed);
+}
+
+/* The zone's own lock, whatever is left undone. */
+QR_INLINE unsigned long qr__zone_lock_only(struct qr_zone *zone) QR_NO_LOCK_ANALYSIS
 {
 	struct qr_base *base = &zone->frames->base;
 	unsigned long irqs = qr__irq_save(base);
@@ -527,8 +538,24 @@ QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
 	qr__bump(&zone->nr_locks, 1);
 	if (qr__unlikely(waited))
 		qr__bump(&zone->nr_lock_waits, 1);
+	return irqs;
+}
+
+/*
+ * Interrupts masked.  Under a stripe's lock the engine may leave for later what is of no concern
+ * before somebody looks (zone->loose); whoever locks the whole zone may look, and finds it done.
+ */
+QR_INLINE unsigned long qr__zone_lock(struct qr_zone *zone)
+	QR_ACQUIRES(zone->lock) QR_NO_LOCK_ANALYSIS
+{
+	unsigned long irqs = qr__zone_lock_only(zone);
+
 	if (zone->nr_stripes)
 		qr__zone_stripes_lock(zone);
+	if (qr__unlikely(atomic_load_explicit(&zone->loose, memory_order_relaxed))) {
+		zone->gather(zone);
+		atomic_store_explicit(&zone->loose, false, memory_order_relaxed);
+	}
 	return irqs;
 }
 
@@ -554,7 +581,7 @@ QR_INLINE unsigned long qr__stripe_lock(struct qr_zone *zone, unsigned s) QR_NO_
 	bool waited;
 
 	if (!zone->nr_stripes)
-		return qr__zone_lock(zone);
+		return qr__zone_lock_only(zone);
 	irqs = qr__irq_save(base);
 	waited = qr__lock_contended(base, &stripe->lock);
 	qr__bump(&stripe->nr_locks, 1);

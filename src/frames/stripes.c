@@ -13,10 +13,11 @@
  */
 #include "frames.h"
 
-/* A zone of one stripe is as good as undivided. */
+/* A zone of one stripe is as good as undivided; @gather is called for it, too. */
 void qr__zone_stripes_init(struct qr_zone *zone, qr_pfn_t start_pfn, unsigned stripe_order,
-			   unsigned nr_stripes)
+			   unsigned nr_stripes, void (*gather)(struct qr_zone *zone))
 {
+	zone->gather = gather;
 	zone->nr_stripes = nr_stripes > 1 ? nr_stripes : 0;
 	zone->stripe_start = start_pfn;
 	zone->stripe_order = nr_stripes > 1 ? stripe_order : 63;

@@ -66,6 +66,8 @@ struct qr_zone {
 	uint8_t route; /* c: the first of its routes; 0: it has none; see alloc/step.h */
 	_Atomic uint32_t flags; /* a: QR_ZONE_... */
 	_Atomic bool has_reported; /* a: some free block is REPORTED, or once was */
+	_Atomic bool loose; /* z, or set under a stripe's lock: there is something to gather */
+	void (*gather)(struct qr_zone *zone); /* c: the engine's, see qr__zone_lock() */
 
 	_Atomic uint64_t start_pfn; /* z */
 	_Atomic uint64_t spanned_pages; /* z */

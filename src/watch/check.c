@@ -88,7 +88,8 @@ static const struct rule rules[] = {
 };
 
 static const char *const buddy_names[] = {
-	"B?", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13",
+	"B?", "B1", "B2",  "B3",  "B4",  "B5",  "B6",  "B7",
+	"B8", "B9", "B10", "B11", "B12", "B13", "B14",
 };
 
 const char *qr_invariant_name(unsigned invariant)

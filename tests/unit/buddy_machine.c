@@ -153,8 +153,11 @@ void buddy_machine_type(struct qr_zone *zone, qr_pfn_t pfn, enum qr_migratetype 
 void buddy_machine_check(struct qr_zone *zone)
 {
 	struct qr_error_text why = {{0}};
-	unsigned broken = zone->ops->check(zone, &why);
+	unsigned broken;
 
+	if (atomic_load(&zone->loose)) /* then the zone is not locked; who locks it gathers */
+		qr__zone_unlock(zone, qr__zone_lock(zone));
+	broken = zone->ops->check(zone, &why);
 	if (broken) {
 		fprintf(stderr, "invariant B%u: %s\n", broken, why.text);
 		abort();

@@ -3,6 +3,7 @@
  * test_drain.c - what caches give back to the bitmap engine: all orders, in order and in none
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "buddy_machine.h"
 #include "effort.h"
@@ -12,7 +13,10 @@
 
 #define NR_CPUS 2u
 #define PB ((unsigned)QR_PAGEBLOCK_NR_PAGES)
-#define SMALLEST qr__max(4 * QR_MAX_ORDER_NR_PAGES, (uint64_t)QR_STRIPE_MIN_PAGES)
+/* Sets of stripes have some words, and with small pageblocks more than there are bits in one. */
+#define SMALLEST \
+	qr__max(qr__max(4 * QR_MAX_ORDER_NR_PAGES, (uint64_t)QR_STRIPE_MIN_PAGES), \
+		PB *(PB < 16 ? 64 * 65 : 64 * 2))
 #define STRIPE_PAGES (UINT64_C(1) << qr__order_for(SMALLEST))
 #define PAGES (2 * NR_CPUS * STRIPE_PAGES)
 #define EACH (PAGES > 100000 ? 50u : 1u) /* so many steps a look of the checker */
@@ -28,13 +32,21 @@ static struct {
 	unsigned nr;
 } used[QR_PAGEBLOCK_ORDER + 1];
 
+static struct qr_zone *zone_new(struct buddy_machine **machine)
+{
+	struct qr_zone *it;
+
+	*machine = buddy_machine_new(0, PAGES);
+	(*machine)->alloc.frames.base.nr_cpus = NR_CPUS;
+	it = buddy_machine_zone(*machine, 0, QR_ZONE_NORMAL, 0, PAGES);
+	buddy_machine_release(it, 0, PAGES);
+	assert_int_equal(it->nr_stripes, 2 * NR_CPUS);
+	return it;
+}
+
 static void begin(void)
 {
-	m = buddy_machine_new(0, PAGES);
-	m->alloc.frames.base.nr_cpus = NR_CPUS;
-	zone = buddy_machine_zone(m, 0, QR_ZONE_NORMAL, 0, PAGES);
-	buddy_machine_release(zone, 0, PAGES);
-	assert_int_equal(zone->nr_stripes, 2 * NR_CPUS);
+	zone = zone_new(&m);
 	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++)
 		used[order].nr = 0;
 }
@@ -82,11 +94,101 @@ static unsigned largest_of(const uint32_t *frames, unsigned nr)
 	return largest;
 }
 
+/* What is loose ------------------------------------------------------------------------------ */
+
+static unsigned largest_in(const struct line *line)
+{
+	unsigned largest = 0;
+
+	for (unsigned at = 0; at < PB; at++) {
+		unsigned order = line_test(line, at) ? line_join(line, at, 0) : 0;
+
+		largest = order > largest ? order : largest;
+	}
+	return largest;
+}
+
+static bool in_set(uint32_t i, unsigned n)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+
+	return bitmap_set_has(bitmap_set(buddy, bitmap_stripe(buddy, i), n),
+			      bitmap_place(buddy, i));
+}
+
+static bool in_words(uint32_t i, uint64_t words)
+{
+	return words >> (bitmap_place(bitmap_of(zone), i) / 64 % 64) & 1;
+}
+
+/* B14 of one pageblock, before anybody gathers; returns its free pages, if it is a part. */
+static unsigned part_check(uint32_t i)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	const struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
+	const struct bitmap_block *block = &buddy->blocks[i];
+	unsigned largest = largest_in(&buddy->lines[i]), nr = 0;
+
+	for (unsigned at = 0; at < PB; at++)
+		nr += line_test(&buddy->lines[i], at);
+	assert_int_equal(block->nr_free, nr);
+	assert_int_equal(block->part, nr != 0);
+	assert_true(block->part || !(block->loose || block->blind));
+	assert_true(block->loose || !block->blind);
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+		assert_int_equal(in_set(i, SET_BLIND(type)), block->blind && block->type == type);
+	if (!block->loose)
+		assert_false(in_set(i, SET_LOOSE));
+	if (!block->part)
+		return 0;
+	assert_true(block->blind ? block->largest <= largest : block->largest == largest);
+	assert_true(block->bin ? block->order <= largest : block->loose);
+	if (!block->loose) {
+		assert_int_equal(block->order, largest);
+		return nr;
+	}
+	assert_true(block->blind || in_set(i, SET_LOOSE));
+	assert_true(atomic_load(&stripe->loose) >> block->type & 1);
+	assert_true(atomic_load(&stripe->unsure) >> block->type & 1);
+	assert_true(in_words(i, stripe->loose_words));
+	return nr;
+}
+
+/* The same of all, and of what their stripes say. */
+static void loose_check(void)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+
+	for (unsigned s = 0; s < buddy->nr_stripes; s++) {
+		const struct bitmap_stripe *stripe = &buddy->stripes[s];
+		uint64_t pages[QR_MIGRATE_TYPES] = {0};
+		unsigned nr_loose = 0;
+
+		for (uint32_t place = 0; place < STRIPE_PAGES / PB; place++) {
+			uint32_t i = bitmap_first_of(buddy, stripe) + place;
+
+			pages[buddy->blocks[i].type] += part_check(i);
+			nr_loose += buddy->blocks[i].loose;
+			for (unsigned class = 0; class < NR_CLASSES; class ++)
+				assert_true(!in_set(i, SET_CAME(class)) ||
+					    (in_words(i, stripe->came_words) &&
+					     !bitmap_is_whole(buddy, i)));
+		}
+		assert_int_equal(stripe->nr_loose, nr_loose);
+		assert_true(nr_loose <= QR_LOOSE_MOST);
+		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+			assert_int_equal(qr__read(&stripe->part_pages[type]), pages[type]);
+	}
+}
+
+/* Coming and going --------------------------------------------------------------------------- */
+
 /* Any of those that are in use; they come in no order, or by their numbers. */
 static void give(unsigned order)
 {
 	uint32_t frames[MOST], given[MOST];
 	unsigned nr = 0, most = 1 + below(below(2) ? MOST : 8), said, largest;
+	bool tell = below(2);
 
 	while (nr < most && used[order].nr) {
 		unsigned n = below(used[order].nr);
@@ -100,10 +202,13 @@ static void give(unsigned order)
 		given[n] = frames[n];
 	if (!nr)
 		return;
-	said = zone->ops->drain(zone, order, given, nr);
+	said = zone->ops->drain(zone, order, given, nr, tell);
+	assert_true(said >= order);
+	if (!tell)
+		return;
 	largest = largest_of(frames, nr);
-	/* a larger block than its pageblock had before, that is */
-	assert_in_range(said, largest < QR_PAGEBLOCK_ORDER ? order : largest, largest);
+	/* a larger block than its pageblock had before, that is; or more, of what came before */
+	assert_true(said >= (largest < QR_PAGEBLOCK_ORDER ? order : largest));
 }
 
 static uint64_t nr_used(void)
@@ -146,6 +251,8 @@ static void test_all_comes_back(void **state)
 			qr__buddy_settle(zone);
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - nr_used());
 		if (n % EACH == 0)
+			loose_check();
+		if (n % EACH == 0 && below(2))
 			buddy_machine_check(zone);
 	}
 	qr__buddy_settle(zone);
@@ -175,10 +282,11 @@ static void test_one_by_one(void **state)
 
 				cached_set(frames[0], order);
 				cached_set(frames[1], order);
-				zone->ops->drain(zone, order, frames, 2);
+				zone->ops->drain(zone, order, frames, 2, false);
 				if (n % EACH == 0)
 					buddy_machine_check(zone);
 			}
+			buddy_machine_check(zone);
 			assert_true(bitmap_is_whole(bitmap_of(zone), 0));
 			assert_true(bitmap_is_whole(bitmap_of(zone), 1));
 		}
@@ -198,10 +306,10 @@ static void test_a_block_in_pieces_is_refused(void **state)
 		for (unsigned n = 0; n < 4; n++)
 			carve(n * PB, QR_PAGEBLOCK_ORDER);
 		cached_set(page, 0);
-		zone->ops->drain(zone, 0, &page, 1);
+		zone->ops->drain(zone, 0, &page, 1, false);
 		for (unsigned n = 0; n < 3; n++)
 			cached_set(frames[n], order);
-		zone->ops->drain(zone, order, frames, 3);
+		zone->ops->drain(zone, order, frames, 3, false);
 		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 		assert_int_equal(qr__read(&zone->nr_free_pages),
 				 PAGES - 4 * PB + 1 + (2u << order));
@@ -219,14 +327,244 @@ static void test_a_block_of_what_is_whole_is_refused(void **state)
 		begin();
 		carve(0, order);
 		cached_set(0, order);
-		zone->ops->drain(zone, order, frames, 1);
+		zone->ops->drain(zone, order, frames, 1, false);
 		carve(PB, QR_PAGEBLOCK_ORDER);
 		cached_set(0, order);
 		cached_set(PB, order);
-		zone->ops->drain(zone, order, frames, 2);
+		zone->ops->drain(zone, order, frames, 2, false);
 		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB + (1u << order));
 		end();
+	}
+}
+
+/*
+ * The same of what has just come back as a pageblock, whether somebody has looked since or not; and
+ * of one that is of another type than the first.
+ */
+static void test_a_block_of_what_came_is_refused(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+		for (unsigned n = 0; n < 4; n++) {
+			uint32_t pageblock = PB, frames[2] = {0, PB};
+
+			begin();
+			carve(0, QR_PAGEBLOCK_ORDER);
+			carve(PB, QR_PAGEBLOCK_ORDER);
+			if (n & 1)
+				buddy_machine_type(zone, PB, QR_MIGRATE_UNMOVABLE);
+			cached_set(PB, QR_PAGEBLOCK_ORDER);
+			zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, &pageblock, 1, n & 2);
+			assert_int_equal(bitmap_is_whole(bitmap_of(zone), 1), n / 2);
+			cached_set(0, order);
+			cached_set(PB, order);
+			zone->ops->drain(zone, order, frames, 2, false);
+			assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
+			assert_int_equal(qr__read(&zone->nr_free_pages),
+					 PAGES - PB + (1u << order));
+			end();
+		}
+	}
+}
+
+/* What comes to pageblocks of all types at once is accounted under each. */
+static void test_pageblocks_of_all_types(void **state)
+{
+	const unsigned nr_types = QR_MIGRATE_ISOLATE;
+
+	(void)state;
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+		uint32_t frames[2 * QR_MIGRATE_ISOLATE];
+
+		begin();
+		for (unsigned n = 0; n < 2 * nr_types; n++) {
+			uint32_t pfn = (uint32_t)(n * 7 % (2 * nr_types) * PB);
+
+			carve(pfn, QR_PAGEBLOCK_ORDER);
+			buddy_machine_type(zone, pfn, (enum qr_migratetype)(n % nr_types));
+			cached_set(pfn, order);
+			frames[n] = pfn;
+		}
+		zone->ops->drain(zone, order, frames, 2 * nr_types, false);
+		loose_check();
+		assert_int_equal(qr__read(&zone->nr_free_cma), 2u << order);
+		assert_int_equal(qr__read(&zone->nr_free_highatomic), 2u << order);
+		assert_int_equal(qr__read(&zone->nr_free_pages),
+				 PAGES - 2 * nr_types * (PB - (1u << order)));
+		end();
+	}
+}
+
+static unsigned told(const uint32_t *frames, unsigned nr)
+{
+	uint32_t given[4];
+
+	for (unsigned n = 0; n < nr; n++) {
+		given[n] = frames[n];
+		cached_set(frames[n], 0);
+	}
+	return zone->ops->drain(zone, 0, given, nr, true);
+}
+
+/* A drain tells of a block that is larger than any its pageblock had, if it is asked. */
+static void test_what_grew_is_told(void **state)
+{
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER < 5)
+		skip(); /* it is whole too soon */
+	begin();
+	carve(0, QR_PAGEBLOCK_ORDER);
+	assert_int_equal(told((const uint32_t[]){0}, 1), 0);
+	assert_int_equal(told((const uint32_t[]){1}, 1), 1);
+	assert_int_equal(told((const uint32_t[]){4}, 1), 0);
+	assert_int_equal(told((const uint32_t[]){2, 3}, 2), 2);
+	assert_int_equal(told((const uint32_t[]){10, 11}, 2), 0);
+	assert_int_equal(told((const uint32_t[]){5, 6, 7}, 3), 3);
+	end();
+}
+
+/* Of what is equally full, and came since anything was taken, the lowest serves first. */
+static void test_the_lowest_serves_first(void **state)
+{
+	uint32_t frames[4], got;
+
+	(void)state;
+	begin();
+	for (unsigned n = 0; n < 4; n++) {
+		frames[n] = (uint32_t)((n * 37 + 5) * PB);
+		carve(frames[n], QR_PAGEBLOCK_ORDER);
+		cached_set(frames[n], 0);
+	}
+	zone->ops->drain(zone, 0, frames, 4, false);
+	for (unsigned n = 0; n < 4; n++) {
+		assert_int_equal(zone->ops->refill(zone, 0, 0, QR_MIGRATE_MOVABLE, 1, &got), 1);
+		assert_int_equal(got, (n * 37 + 5) * PB);
+	}
+	end();
+}
+
+/* Looking on --------------------------------------------------------------------------------- */
+
+/* Two zones in which the same happens, but that somebody looks on at the second. */
+static struct twin {
+	struct buddy_machine *m;
+	struct qr_zone *zone;
+	uint32_t frames[MOST];
+} twins[2];
+
+static void twins_begin(void)
+{
+	for (unsigned t = 0; t < 2; t++)
+		twins[t].zone = zone_new(&twins[t].m);
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++)
+		used[order].nr = 0;
+}
+
+static unsigned twin_take(struct twin *twin, unsigned order, enum qr_migratetype type, unsigned cpu,
+			  unsigned nr, bool locked)
+{
+	qr_pfn_t pfns[MOST];
+	unsigned long irqs;
+
+	if (!locked)
+		return twin->zone->ops->refill(twin->zone, cpu, order, type, nr, twin->frames);
+	irqs = qr__zone_lock(twin->zone);
+	nr = twin->zone->ops->take(twin->zone, order, type, nr, pfns);
+	qr__zone_unlock(twin->zone, irqs);
+	for (unsigned n = 0; n < nr; n++)
+		twin->frames[n] = (uint32_t)pfns[n];
+	return nr;
+}
+
+static void twins_take(unsigned order)
+{
+	enum qr_migratetype type = (enum qr_migratetype)below(QR_MIGRATE_PCPTYPES);
+	unsigned room = 1024 - used[order].nr, nr = 1 + below(MOST), cpu = below(NR_CPUS), got;
+	bool locked = below(4) == 0;
+
+	nr = nr < room ? nr : room;
+	if (!nr)
+		return;
+	got = twin_take(&twins[0], order, type, cpu, nr, locked);
+	assert_int_equal(twin_take(&twins[1], order, type, cpu, nr, locked), got);
+	assert_memory_equal(twins[0].frames, twins[1].frames, got * sizeof(uint32_t));
+	for (unsigned n = 0; n < got; n++)
+		used[order].frame[used[order].nr++] = twins[0].frames[n];
+}
+
+static void twins_give(unsigned order)
+{
+	unsigned nr = 0, most = 1 + below(below(2) ? MOST : 8);
+
+	while (nr < most && used[order].nr) {
+		unsigned n = below(used[order].nr);
+
+		twins[0].frames[nr++] = used[order].frame[n];
+		used[order].frame[n] = used[order].frame[--used[order].nr];
+	}
+	if (below(3) == 0)
+		qsort(twins[0].frames, nr, sizeof(uint32_t), by_number);
+	if (!nr)
+		return;
+	memcpy(twins[1].frames, twins[0].frames, nr * sizeof(uint32_t));
+	for (unsigned t = 0; t < 2; t++)
+		twins[t].zone->ops->drain(twins[t].zone, order, twins[t].frames, nr,
+					  t && below(4) == 0);
+}
+
+/* Whether there is a block of an order is known before anybody counts. */
+static void has_check(struct qr_zone *it, unsigned order)
+{
+	const unsigned types = QR_TYPE_BIT(QR_MIGRATE_PCPTYPES) - 1;
+	bool has = it->ops->has_racy(it, order, types);
+	uint64_t nr = 0;
+
+	qr__buddy_settle(it);
+	for (; order <= QR_MAX_PAGE_ORDER; order++)
+		nr += it->ops->nr_blocks_racy(it, order);
+	assert_int_equal(has, nr != 0);
+}
+
+static void second_twin_look(void)
+{
+	struct qr_zone *it = twins[1].zone;
+
+	switch (below(4)) {
+	case 0:
+		qr__buddy_settle(it);
+		break;
+	case 1:
+		buddy_machine_check(it);
+		break;
+	case 2:
+		has_check(it, below(QR_MAX_PAGE_ORDER + 1));
+		break;
+	default:
+		qr__zone_unlock(it, qr__zone_lock(it));
+	}
+}
+
+/* What is handed out does not depend on it. */
+static void test_looking_on_changes_nothing(void **state)
+{
+	(void)state;
+	seed = 3;
+	twins_begin();
+	for (unsigned n = 0, steps = (unsigned)test_effort(PAGES > 1000000 ? 400 : 4000, 400);
+	     n < steps; n++) {
+		unsigned order = below(3) ? below(2) : below(QR_PAGEBLOCK_ORDER + 1);
+
+		if (below(2))
+			twins_take(order);
+		else
+			twins_give(order);
+		if (below(2))
+			second_twin_look();
+	}
+	for (unsigned t = 0; t < 2; t++) {
+		buddy_machine_check(twins[t].zone);
+		buddy_machine_free(twins[t].m);
 	}
 }
 
@@ -237,6 +575,11 @@ int main(void)
 		cmocka_unit_test(test_one_by_one),
 		cmocka_unit_test(test_a_block_in_pieces_is_refused),
 		cmocka_unit_test(test_a_block_of_what_is_whole_is_refused),
+		cmocka_unit_test(test_a_block_of_what_came_is_refused),
+		cmocka_unit_test(test_pageblocks_of_all_types),
+		cmocka_unit_test(test_what_grew_is_told),
+		cmocka_unit_test(test_the_lowest_serves_first),
+		cmocka_unit_test(test_looking_on_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ static void rows_end(void)
 
 static void drain(uint32_t *frames, unsigned nr)
 {
-	zone()->ops->drain(zone(), its_order, frames, nr);
+	zone()->ops->drain(zone(), its_order, frames, nr, false);
 }
 
 /* The row that begins with block @first, from its last to its first block or the other way. */

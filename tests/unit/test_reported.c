@@ -44,7 +44,7 @@ static void give_by_drain(qr_pfn_t pfn, unsigned order)
 	}
 	qr__state_head_set(&zone->frames->states[frame], zone->id, QR_PT_PCP, order);
 	qr__zone_unlock(zone, irqs);
-	zone->ops->drain(zone, order, &frame, 1);
+	zone->ops->drain(zone, order, &frame, 1, false);
 	irqs = qr__zone_lock(zone);
 }
 

@@ -157,7 +157,7 @@ static void singles_leave(qr_pfn_t start, unsigned nr)
 		uint32_t frame = (uint32_t)start + 2 * i;
 
 		qr__state_head_set(&zone->frames->states[frame], zone->id, QR_PT_PCP, 0);
-		zone->ops->drain(zone, 0, &frame, 1);
+		zone->ops->drain(zone, 0, &frame, 1, false);
 	}
 }
 
@@ -333,8 +333,8 @@ static void test_what_seemed_fuller_is_looked_at_again(void **state)
 	for (unsigned at = 0; at < PB; at += 2) {
 		uint32_t frame = (uint32_t)(start_of(5) + at);
 
-		zone->ops->drain(zone, 0, &frame, 1);
-		qr__bitmap_file_waiting(buddy(), &buddy()->stripes[5]);
+		zone->ops->drain(zone, 0, &frame, 1, false);
+		qr__bitmap_gather_all(zone);
 	}
 	assert_int_equal(fullest_of(5), 1);
 	assert_int_equal(refill(0, 0, 2, frames), 2);
@@ -435,7 +435,7 @@ static void test_a_drain_finds_every_frame_s_stripe(void **state)
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - ((uint64_t)nr << order));
 		shuffle(frames, nr);
 		before = nr_locks();
-		zone->ops->drain(zone, order, frames, nr);
+		zone->ops->drain(zone, order, frames, nr, false);
 		/* Each of the four stripes they lie in was locked once. */
 		assert_int_equal(nr_locks() - before, NR_CPUS);
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
@@ -447,8 +447,8 @@ static void test_a_drain_finds_every_frame_s_stripe(void **state)
 	end();
 }
 
-/* Half a pageblock comes back and waits to be filed; then the rest, and all of it is taken. */
-static void test_what_waited_is_not_believed_in_when_it_is_gone(void **state)
+/* Half a pageblock comes back, loose, and is filed; then the rest, and all of it is taken. */
+static void test_what_was_loose_is_not_believed_in_when_it_is_gone(void **state)
 {
 	unsigned nr = (unsigned)(STRIPE_PAGES / PB);
 	uint32_t halves[2], *frames = calloc(nr, sizeof(*frames));
@@ -457,15 +457,16 @@ static void test_what_waited_is_not_believed_in_when_it_is_gone(void **state)
 	assert_non_null(frames);
 	begin();
 	assert_int_equal(refill(0, QR_PAGEBLOCK_ORDER - 1, 2, halves), 2);
-	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[0], 1);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[0], 1, false);
 	assert_int_equal(nr_whole(0), nr - 1);
 	assert_true(atomic_load(&buddy()->stripes[0].orders[QR_MIGRATE_MOVABLE]) >>
 			    (QR_PAGEBLOCK_ORDER - 1) &
 		    1);
 	buddy_machine_check(zone);
-	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[1], 1);
-	assert_int_equal(nr_whole(0), nr);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER - 1, &halves[1], 1, false);
+	assert_int_equal(nr_whole(0), nr - 1);
 	buddy_machine_check(zone);
+	assert_int_equal(nr_whole(0), nr);
 	assert_int_equal(refill(0, QR_PAGEBLOCK_ORDER, nr, frames), nr);
 	assert_int_equal(atomic_load(&buddy()->stripes[0].orders[QR_MIGRATE_MOVABLE]), 0);
 	free(frames);
@@ -482,7 +483,7 @@ static void test_a_drain_tells_the_largest_block(void **state)
 	carve(start_of(2) + 2, 0);
 	carve(start_of(5), 0);
 	/* In stripe 2 it joins its buddy only; in stripe 5 all comes together again. */
-	assert_int_equal(zone->ops->drain(zone, 0, frames, 2), QR_MAX_PAGE_ORDER);
+	assert_int_equal(zone->ops->drain(zone, 0, frames, 2, true), QR_MAX_PAGE_ORDER);
 	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - 1);
 	end();
 }
@@ -497,7 +498,7 @@ static void test_what_is_free_already_is_refused(void **state)
 	carve(start_of(5), 0);
 	carve(start_of(5) + 1, 0);
 	carve(start_of(2), 0);
-	zone->ops->drain(zone, 0, frames, 4); /* one twice, and one that never was in use */
+	zone->ops->drain(zone, 0, frames, 4, false); /* one twice, and one that never was in use */
 	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - 1);
 	end();
 }
@@ -516,7 +517,7 @@ static void test_a_whole_pageblock_is_refused_twice(void **state)
 	for (unsigned n = 0; n < 4; n++)
 		qr__state_head_set(qr__pfn_state(zone->frames, frames[n]), zone->id, QR_PT_PCP,
 				   QR_PAGEBLOCK_ORDER);
-	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, frames, 4);
+	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, frames, 4, false);
 	assert_int_equal(qr__read(&zone->nr_freed_twice), 2);
 	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
 	end();
@@ -536,7 +537,7 @@ static void test_looking_on_changes_nothing(void **state)
 		if (looks)
 			qr__buddy_settle(zone);
 		assert_int_equal(buddy()->blocks[0].counted, looks);
-		zone->ops->drain(zone, 0, &frame, 1);
+		zone->ops->drain(zone, 0, &frame, 1, false);
 		/* Its largest block is the same, so it stays where it was filed. */
 		assert_int_equal(buddy()->blocks[0].nr_free, PB - 1);
 		assert_int_equal(buddy()->blocks[0].bin, PB - 2);
@@ -729,9 +730,28 @@ static void test_an_order_that_is_not_there(void **state)
 	(void)state;
 	begin();
 	stripe_empty(3);
-	atomic_fetch_or(&buddy()->stripes[3].waiting, QR_TYPE_BIT(QR_MIGRATE_MOVABLE));
 	atomic_fetch_or(&buddy()->stripes[3].orders[QR_MIGRATE_MOVABLE], 1);
-	assert_broken(12, "B12: stripe 3 has no block");
+	assert_broken(12, "B12: stripe 3 has 0 parts");
+}
+
+static void test_what_is_loose_and_nobody_gathers(void **state)
+{
+	uint64_t *set;
+
+	(void)state;
+	for (unsigned n = SET_LOOSE; n < SET_SEEN; n++) {
+		begin();
+		set = bitmap_set(buddy(), &buddy()->stripes[3], n);
+		set[buddy()->set_words - 1] = 2;
+		assert_broken(14, "B14: stripe 3 has something loose");
+	}
+	begin();
+	atomic_store(&buddy()->stripes[2].loose, QR_TYPE_BIT(QR_MIGRATE_CMA));
+	assert_broken(14, "B14: stripe 2 has something loose");
+	begin();
+	carve(0, 0);
+	buddy()->blocks[0].loose = true;
+	assert_broken(14, "B14: pageblock 0 is loose");
 }
 
 static void test_an_order_nobody_has(void **state)
@@ -762,7 +782,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_home_the_nearest_behind_it),
 		cmocka_unit_test(test_all_is_found_and_no_more),
 		cmocka_unit_test(test_a_drain_finds_every_frame_s_stripe),
-		cmocka_unit_test(test_what_waited_is_not_believed_in_when_it_is_gone),
+		cmocka_unit_test(test_what_was_loose_is_not_believed_in_when_it_is_gone),
 		cmocka_unit_test(test_a_drain_tells_the_largest_block),
 		cmocka_unit_test(test_what_is_free_already_is_refused),
 		cmocka_unit_test(test_a_whole_pageblock_is_refused_twice),
@@ -778,6 +798,7 @@ int main(void)
 		cmocka_unit_test(test_a_used_pageblock_that_says_it_is_whole),
 		cmocka_unit_test(test_a_word_that_is_overlooked),
 		cmocka_unit_test(test_an_order_that_is_not_there),
+		cmocka_unit_test(test_what_is_loose_and_nobody_gathers),
 		cmocka_unit_test(test_an_order_nobody_has),
 	};
 

@@ -53,7 +53,10 @@ static void *churn(void *arg)
 	for (unsigned n = 0; n < 4000; n++) {
 		static const enum qr_migratetype types[] = {
 			QR_MIGRATE_UNMOVABLE, QR_MIGRATE_MOVABLE, QR_MIGRATE_RECLAIMABLE};
-		unsigned order = (unsigned)test_random_below(&random, 3);
+		unsigned order =
+			(unsigned)(test_random_below(&random, 2)
+					   ? test_random_below(&random, 3)
+					   : test_random_below(&random, QR_PAGEBLOCK_ORDER + 1));
 		enum qr_migratetype type = types[test_random_below(&random, 3)];
 		uint32_t frames[BATCH];
 		unsigned got = zone()->ops->refill(zone(), cpu, order, type,
@@ -66,7 +69,10 @@ static void *churn(void *arg)
 			/* nothing was there before: this one's own stays for others */
 			frames[i] = other ? other - 1 : frames[--got];
 		}
-		zone()->ops->drain(zone(), order, frames, got);
+		if (got)
+			zone()->ops->drain(zone(), order, frames, got, n % 16 == 0);
+		if (n % 8 == 0)
+			zone()->ops->has_racy(zone(), QR_PAGEBLOCK_ORDER, 1u << types[n % 3]);
 	}
 	atomic_fetch_sub(&running, 1);
 	return NULL;
@@ -108,7 +114,7 @@ static void test_counts_are_exact(void **state)
 	for (unsigned i = 0; i < BATCH; i++) {
 		frame = atomic_exchange(&exchanged[i], 0);
 		if (frame--)
-			zone()->ops->drain(zone(), 0, &frame, 1);
+			zone()->ops->drain(zone(), 0, &frame, 1, false);
 	}
 	look();
 	end();
@@ -124,7 +130,7 @@ static void *refill_and_drain(void *arg)
 	test_cpu_set(cpu);
 	got = zone()->ops->refill(zone(), cpu, 0, QR_MIGRATE_MOVABLE, 8, frames);
 	assert_int_equal(got, 8);
-	zone()->ops->drain(zone(), 0, frames, got);
+	zone()->ops->drain(zone(), 0, frames, got, false);
 	atomic_store(&done, true);
 	return NULL;
 }

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy/bitmap_loose.c - what comes back to a stripe by the caches of CPUs
+ *
+ * Theory of operation
+ * -------------------
+ * A block that comes back may change much about its pageblock: which free block is the largest and
+ * where it is filed; it may be the first that comes, or the last, and make its pageblock whole.
+ * But nobody asks before somebody takes from the stripe, and by then more may have come.  So this
+ * is put off.  A block comes, its bits are set, its pages are counted, and its pageblock is noted
+ * in one of two sets:
+ *
+ *	loose	it is to be filed anew.  A part whose largest block has grown by a small one
+ *	blind	and nobody has looked yet what its largest block is, only that it is no smaller
+ *		than before, nor than what came.  All that large blocks or rows have come to, and
+ *		what has grown once more while it was loose.  There is a set for each type, so who
+ *		finds a pageblock there knows all about it that there is to know
+ *
+ * Whole pageblocks are noted likewise, in sets by class (SET_CAME): to join those is to join words
+ * of sets, 64 pageblocks at a time.
+ *
+ * What came loose is gathered (bitmap_gather.c) before anybody takes from the stripe or sees the
+ * whole zone.  How much there is to gather is bounded, for it is done with the stripe locked
+ * (QR_LOOSE_MOST).
+ *
+ * What never lags behind: the bits, nr_free, and the counts of free pages, the zone's and
+ * part_pages[].  What may: largest, and orders[]; neither says more than there is.
+ *
+ * A small block by itself most often changes no more than its bits and nr_free.  Then its pageblock
+ * does not become loose at all; it stays where it is filed (bitmap_file.c).
+ */
+#include "bitmap.h"
+
+/* What a loop over blocks of one stripe has at hand, whatever is written meanwhile. */
+struct ground {
+	struct bitmap_stripe *stripe;
+	_Atomic uint8_t *marks; /* of the order; NULL: there are none, but */
+	struct qr_page_state *states;
+	struct bitmap_block *blocks;
+	_Atomic uint64_t *words; /* of all lines */
+	const struct qr_pageblock *pageblocks;
+	uint64_t before; /* of frame 0, counted from the engine's first; may wrap */
+	uint32_t place_mask;
+	const uint64_t *whole; /* sets */
+	uint64_t *loose;
+
+	/* Of pageblocks of one type; where another one comes, it becomes that one's. */
+	uint32_t bits;
+	enum qr_migratetype type;
+	uint64_t *came, *blind; /* sets */
+	int64_t nr; /* blocks that came back to such pageblocks */
+	unsigned began; /* of these became loose */
+	uint64_t touched; /* words of the sets, modulo 64, in which they are */
+};
+
+/* A frame's number, counted from the engine's first. */
+QR_INLINE uint64_t place_of(const struct ground *ground, uint32_t frame)
+{
+	return ground->before + frame;
+}
+
+QR_INLINE uint32_t block_of(const struct ground *ground, uint32_t frame)
+{
+	return (uint32_t)(place_of(ground, frame) >> QR_PAGEBLOCK_ORDER);
+}
+
+/* What of a pageblock's word says its type. */
+QR_INLINE uint32_t type_bits(const struct qr_pageblock *pageblock)
+{
+	return atomic_load_explicit(&pageblock->bits, memory_order_relaxed) &
+	       (QR_PB_TYPE_MASK | QR_PB_ISOLATE);
+}
+
+QR_INLINE void ground_of_type(struct ground *ground, const struct bitmap_buddy *buddy, uint32_t i)
+{
+	ground->bits = type_bits(&ground->pageblocks[i]);
+	ground->type = qr__pageblock_type_of(ground->bits);
+	ground->came = bitmap_set(buddy, ground->stripe, SET_CAME(bitmap_class_of(ground->type)));
+	ground->blind = bitmap_set(buddy, ground->stripe, SET_BLIND(ground->type));
+	ground->nr = 0;
+	ground->began = 0;
+	ground->touched = 0;
+}
+
+/* For blocks of a stripe of which this is one. */
+QR_INLINE struct ground ground_of(const struct qr_zone *zone, unsigned order, uint32_t frame)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(zone);
+	struct ground ground = {
+		.marks = order < QR_MARK_ORDERS ? zone->frames->marks[order] : NULL,
+		.states = zone->frames->states,
+		.blocks = buddy->blocks,
+		.words = buddy->lines[0].word,
+		.pageblocks = qr__pageblock(zone->frames, buddy->start_pfn),
+		.before = zone->frames->base_pfn - buddy->start_pfn,
+		.place_mask = (UINT32_C(1) << buddy->stripe_shift) - 1,
+	};
+	uint32_t i = block_of(&ground, frame);
+
+	ground.stripe = bitmap_stripe(buddy, i);
+	ground.whole = bitmap_set(buddy, ground.stripe, SET_WHOLE);
+	ground.loose = bitmap_set(buddy, ground.stripe, SET_LOOSE);
+	ground_of_type(&ground, buddy, i);
+	return ground;
+}
+
+/* A stripe has something of this type that is to be gathered. */
+static void loose_note(struct qr_zone *zone, struct bitmap_stripe *stripe, enum qr_migratetype type)
+{
+	bitmap_types_add(&stripe->loose, QR_TYPE_BIT(type));
+	bitmap_types_add(&stripe->unsure, QR_TYPE_BIT(type));
+	qr__zone_loose_note(zone);
+}
+
+/* Account what came to pageblocks of the ground's type. */
+static void ground_end(struct qr_zone *zone, const struct ground *ground, unsigned order,
+		       struct bitmap_given *given)
+{
+	given->in_parts[ground->type] += (int64_t)((uint64_t)ground->nr << order);
+	if (!ground->touched)
+		return;
+	ground->stripe->nr_loose += ground->began;
+	ground->stripe->loose_words |= ground->touched;
+	bitmap_orders_add(ground->stripe, ground->type, UINT32_C(1) << order);
+	loose_note(zone, ground->stripe, ground->type);
+}
+
+/* Claims ------------------------------------------------------------------------------------- */
+
+/*
+ * What comes must say that it waits in a cache, and stops saying so.  If it does not, two CPUs have
+ * freed it in the same moment, and it is somebody's again or has been here already.
+ */
+static QR_NOINLINE bool claim_by_state(struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	struct qr_frames *frames = zone->frames;
+
+	if (qr__unlikely(!qr__word_is_cached(qr__frame_word(frames, frame), order))) {
+		qr__freed_twice_report(zone, frames->base_pfn + frame, order);
+		return false;
+	}
+	qr__page_type_set(frames, &frames->pages[frame], QR_PT_NONE);
+	return true;
+}
+
+QR_INLINE bool claim(struct qr_zone *zone, const struct ground *ground, uint32_t frame,
+		     unsigned order)
+{
+	_Atomic uint8_t *marks = ground->marks;
+	struct qr_page_state *state = &ground->states[frame];
+
+	if (marks && qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED)) {
+		qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
+		return true;
+	}
+	if (!marks && qr__likely(qr__word_is_cached(qr__state_word(state), order))) {
+		qr__state_type_set(state, QR_PT_NONE);
+		return true;
+	}
+	return claim_by_state(zone, frame, order);
+}
+
+/* A row of blocks side by side, in either direction, that all say so by their marks. */
+QR_INLINE bool row_claim(_Atomic uint8_t *marks, const uint32_t *frames, unsigned order)
+{
+	uint32_t step = UINT32_C(1) << order, first = frames[0];
+
+	if (bitmap_lie_apart(frames, -step))
+		first = frames[QR_MARKS_ROW - 1];
+	else if (!bitmap_lie_apart(frames, step))
+		return false;
+	return qr__marks_change(&marks[first >> order], QR_MARK_CACHED, QR_MARK_SILENT);
+}
+
+/* All of these; returns how many may come, which stand in front then. */
+QR_INLINE unsigned all_claim(struct qr_zone *zone, const struct ground *ground, uint32_t *frames,
+			     unsigned nr, unsigned order)
+{
+	unsigned kept = 0, n = 0;
+
+	for (;
+	     ground->marks && n + QR_MARKS_ROW <= nr && row_claim(ground->marks, frames + n, order);
+	     n += QR_MARKS_ROW)
+		kept += QR_MARKS_ROW;
+	for (; n < nr; n++) {
+		if (qr__likely(claim(zone, ground, frames[n], order)))
+			frames[kept++] = frames[n];
+	}
+	return kept;
+}
+
+/* Pageblocks become loose -------------------------------------------------------------------- */
+
+/*
+ * As they mostly do, by a block of @order at least; @blind: nobody looks for its largest block from
+ * now on.  False: it is not of the ground's type, or wants a closer look.
+ */
+QR_INLINE bool loose_begin(struct ground *ground, uint32_t i, unsigned order, bool blind)
+{
+	struct bitmap_block *block = &ground->blocks[i];
+	uint32_t place = i & ground->place_mask, word = place / 64;
+	uint64_t bit = UINT64_C(1) << (place % 64);
+
+	if (qr__unlikely(type_bits(&ground->pageblocks[i]) != ground->bits || block->counted ||
+			 (ground->whole[word] | ground->came[word]) & bit))
+		return false;
+	ground->began += !block->loose;
+	block->part = block->loose = true;
+	block->blind |= blind;
+	block->largest = block->largest > order ? block->largest : (uint8_t)order;
+	block->type = (uint8_t)ground->type;
+	(blind ? ground->blind : ground->loose)[word] |= bit;
+	ground->touched |= UINT64_C(1) << (word % 64);
+	return true;
+}
+
+/* The closer look.  False: all of it is free. */
+static QR_NOINLINE bool loose_begin_closely(struct qr_zone *zone, struct ground *ground, uint32_t i,
+					    bool blind, unsigned order, struct bitmap_given *given)
+{
+	struct bitmap_buddy *buddy = bitmap_of(zone);
+
+	ground_end(zone, ground, order, given);
+	ground_of_type(ground, buddy, i);
+	if (ground->blocks[i].counted)
+		qr__bitmap_uncount(buddy, i);
+	return loose_begin(ground, i, order, blind);
+}
+
+QR_INLINE bool is_blind(const struct ground *ground, uint32_t i)
+{
+	return bitmap_set_has(ground->blind, i & ground->place_mask);
+}
+
+static QR_COLD void twice_report(struct qr_zone *zone, uint32_t frame, unsigned order)
+{
+	qr__freed_twice_report(zone, zone->frames->base_pfn + frame, order);
+}
+
+/* Small blocks ------------------------------------------------------------------------------- */
+
+/* Is the block of @order around such a bit of a word all free? */
+QR_INLINE bool is_free_around(uint64_t word, unsigned bit, unsigned order)
+{
+	uint64_t around = UINT64_MAX;
+
+	if (order < WORD_ORDER)
+		around = word_mask(bit >> order << order, order);
+	return (word & around) == around;
+}
+
+/*
+ * The word around frame @at of pageblock i, where a block of @order has come, says that the largest
+ * block may have grown.  Then it is that block, or one order larger than before, and never more: of
+ * what it consists of now, the other half was there.
+ */
+static QR_NOINLINE void part_grow(struct ground *ground, uint32_t i, unsigned at, unsigned order)
+{
+	const _Atomic uint64_t *words = &ground->words[(size_t)i * LINE_WORDS];
+	const struct bitmap_block *block = &ground->blocks[i];
+	unsigned grown = (unsigned)qr__max(block->largest + 1u, order);
+
+	if (block->loose) /* it grows again and again: later, then, and once */
+		loose_begin(ground, i, 0, true);
+	else if (grown <= WORD_ORDER ||
+		 line_all((const struct line *)(const void *)words, at >> grown << grown, grown))
+		loose_begin(ground, i, grown, false);
+}
+
+/*
+ * A block by itself, which was claimed.  Whether somebody has counted the blocks of its pageblock
+ * is to make no difference.
+ */
+QR_INLINE void small_give(struct qr_zone *zone, struct ground *ground, uint32_t frame,
+			  unsigned order, struct bitmap_given *given)
+{
+	uint64_t at = place_of(ground, frame);
+	uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+	unsigned bit = (unsigned)(at & ((1u << LINE_WORD_SHIFT) - 1));
+	_Atomic uint64_t *word = &ground->words[at >> LINE_WORD_SHIFT];
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+	uint64_t row = word_mask(bit, order);
+	struct bitmap_block *block = &ground->blocks[i];
+
+	if (qr__unlikely(block->counted))
+		qr__bitmap_uncount(bitmap_of(zone), i);
+	if (qr__unlikely(now & row) ||
+	    (qr__unlikely(!block->part || block->type != ground->type) &&
+	     !loose_begin(ground, i, order, false) &&
+	     !loose_begin_closely(zone, ground, i, false, order, given))) {
+		twice_report(zone, frame, order);
+		return;
+	}
+	now |= row;
+	atomic_store_explicit(word, now, memory_order_relaxed);
+	block->nr_free += 1u << order;
+	ground->nr++;
+	if (!block->blind && qr__unlikely(is_free_around(now, bit, block->largest + 1u)))
+		part_grow(ground, i, bitmap_offset(at), order);
+}
+
+/* Blocks of one word that come one after the other, at most @nr: how many, and their bits. */
+QR_INLINE unsigned row_of(const struct ground *ground, const uint32_t *frames, unsigned nr,
+			  unsigned order, uint64_t *mask)
+{
+	uint64_t first = place_of(ground, frames[0]), ones = word_mask(0, order), at = first;
+	unsigned n = 0;
+
+	*mask = 0;
+	do {
+		*mask |= ones << (at & ((1u << LINE_WORD_SHIFT) - 1));
+		at = ++n < nr ? place_of(ground, frames[n]) : ~first;
+	} while ((at ^ first) >> LINE_WORD_SHIFT == 0);
+	return n;
+}
+
+/* What was allocated in a row is often freed in a row: such blocks come together. */
+static QR_NOINLINE unsigned row_give(struct qr_zone *zone, struct ground *ground, uint32_t *frames,
+				     unsigned nr, unsigned order, struct bitmap_given *given)
+{
+	uint64_t at = place_of(ground, frames[0]), mask;
+	uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+	_Atomic uint64_t *word = &ground->words[at >> LINE_WORD_SHIFT];
+	unsigned row = row_of(ground, frames, nr, order, &mask);
+	unsigned kept = all_claim(zone, ground, frames, row, order);
+	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (qr__unlikely(ground->blocks[i].counted))
+		qr__bitmap_uncount(bitmap_of(zone), i);
+	if (qr__unlikely(kept < row || now & mask ||
+			 !(is_blind(ground, i) || loose_begin(ground, i, order, true)))) {
+		for (unsigned n = 0; n < kept; n++)
+			small_give(zone, ground, frames[n], order, given);
+		return row;
+	}
+	atomic_store_explicit(word, now | mask, memory_order_relaxed);
+	ground->blocks[i].nr_free += row << order;
+	ground->nr += row;
+	return row;
+}
+
+/* What will be read of a frame to come is fetched. */
+QR_INLINE void ground_fetch(const struct ground *ground, uint32_t frame, unsigned order)
+{
+	uint32_t i = block_of(ground, frame);
+
+	if (ground->marks)
+		__builtin_prefetch(&ground->marks[frame >> order], 1);
+	else
+		__builtin_prefetch(&ground->states[frame], 1);
+	__builtin_prefetch(&ground->words[(size_t)i * LINE_WORDS], 1);
+	__builtin_prefetch(&ground->blocks[i], 1);
+}
+
+QR_INLINE bool is_row(const struct ground *ground, const uint32_t *frames, unsigned nr)
+{
+	return nr > 1 &&
+	       (place_of(ground, frames[0]) ^ place_of(ground, frames[1])) >> LINE_WORD_SHIFT == 0;
+}
+
+QR_INLINE void small_give_all(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
+			      struct bitmap_given *given)
+{
+	struct ground ground = ground_of(zone, order, frames[0]);
+
+	for (unsigned n = 0; n < nr;) {
+		if (n + BITMAP_AHEAD < nr)
+			ground_fetch(&ground, frames[n + BITMAP_AHEAD], order);
+		if (is_row(&ground, frames + n, nr - n)) {
+			n += row_give(zone, &ground, frames + n, nr - n, order, given);
+			continue;
+		}
+		if (qr__likely(claim(zone, &ground, frames[n], order)))
+			small_give(zone, &ground, frames[n], order, given);
+		n++;
+	}
+	ground_end(zone, &ground, order, given);
+}
+
+void qr__bitmap_small_give(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
+			   struct bitmap_given *given)
+{
+	switch (order) {
+	case 0:
+		small_give_all(zone, 0, frames, nr, given);
+		break;
+	case 1:
+		small_give_all(zone, 1, frames, nr, given);
+		break;
+	default:
+		small_give_all(zone, 2, frames, nr, given);
+	}
+}
+
+/* Large blocks ------------------------------------------------------------------------------- */
+
+/*
+ * Of blocks of this order a pageblock has so few that whether one is its first cannot be foretold:
+ * each is taken for it.
+ */
+#define FEW_ORDER (WORD_ORDER + 1)
+
+QR_INLINE uint64_t word_at(const _Atomic uint64_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* What a block has of each of its words. */
+QR_INLINE uint64_t block_mask(uint64_t at, unsigned order)
+{
+	if (order >= WORD_ORDER)
+		return UINT64_MAX;
+	return word_mask((unsigned)(at & ((1u << LINE_WORD_SHIFT) - 1)), order);
+}
+
+/* Are any of a block's bits set? */
+QR_INLINE bool block_any(const _Atomic uint64_t *words, uint64_t mask, unsigned order)
+{
+	uint64_t any = word_at(&words[0]) & mask;
+
+	if (order > WORD_ORDER)
+		any |= word_at(&words[1]);
+	if (order > WORD_ORDER + 1)
+		any |= word_at(&words[2]) | word_at(&words[3]);
+	for (unsigned w = 4; order > WORD_ORDER + 2 && w < 1u << (order - WORD_ORDER); w++)
+		any |= word_at(&words[w]);
+	return any != 0;
+}
+
+QR_INLINE void word_fill(_Atomic uint64_t *word, uint64_t mask)
+{
+	atomic_store_explicit(word, word_at(word) | mask, memory_order_relaxed);
+}
+
+QR_INLINE void block_fill(_Atomic uint64_t *words, uint64_t mask, unsigned order)
+{
+	word_fill(&words[0], mask);
+	if (order > WORD_ORDER)
+		word_fill(&words[1], mask);
+	if (order > WORD_ORDER + 1) {
+		word_fill(&words[2], mask);
+		word_fill(&words[3], mask);
+	}
+	for (unsigned w = 4; order > WORD_ORDER + 2 && w < 1u << (order - WORD_ORDER); w++)
+		word_fill(&words[w], mask);
+}
+
+/* The address of what is at hand is nobody's affair: else it would have to be in memory. */
+QR_INLINE bool large_begin_closely(struct qr_zone *zone, struct ground *ground, uint32_t i,
+				   unsigned order, struct bitmap_given *given)
+{
+	struct ground other = *ground;
+	bool begun = loose_begin_closely(zone, &other, i, true, order, given);
+
+	*ground = other;
+	return begun;
+}
+
+QR_INLINE void large_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
+			  uint64_t which, struct bitmap_given *given)
+{
+	struct ground ground = ground_of(zone, order, frames[qr__ctz64(which)]);
+
+	for (; which; which &= which - 1) {
+		uint32_t frame = frames[qr__ctz64(which)];
+		uint64_t at = place_of(&ground, frame), mask = block_mask(at, order);
+		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+		_Atomic uint64_t *words = &ground.words[at >> LINE_WORD_SHIFT];
+
+		if (qr__unlikely(!claim(zone, &ground, frame, order)))
+			continue;
+		if (qr__unlikely(block_any(words, mask, order)) ||
+		    ((order >= FEW_ORDER || !is_blind(&ground, i)) &&
+		     qr__unlikely(!loose_begin(&ground, i, order, true)) &&
+		     !large_begin_closely(zone, &ground, i, order, given))) {
+			twice_report(zone, frame, order);
+			continue;
+		}
+		block_fill(words, mask, order);
+		ground.blocks[i].nr_free += 1u << order;
+		ground.nr++;
+	}
+	ground_end(zone, &ground, order, given);
+}
+
+void qr__bitmap_large_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
+			   uint64_t which, struct bitmap_given *given)
+{
+	switch (order) {
+	case WORD_ORDER - 3:
+		large_give(zone, WORD_ORDER - 3, frames, which, given);
+		break;
+	case WORD_ORDER - 2:
+		large_give(zone, WORD_ORDER - 2, frames, which, given);
+		break;
+	case WORD_ORDER - 1:
+		large_give(zone, WORD_ORDER - 1, frames, which, given);
+		break;
+	case WORD_ORDER:
+		large_give(zone, WORD_ORDER, frames, which, given);
+		break;
+	case WORD_ORDER + 1:
+		large_give(zone, WORD_ORDER + 1, frames, which, given);
+		break;
+	case WORD_ORDER + 2:
+		large_give(zone, WORD_ORDER + 2, frames, which, given);
+		break;
+	default:
+		large_give(zone, order, frames, which, given);
+	}
+}
+
+/* Pageblocks --------------------------------------------------------------------------------- */
+
+/* Up to one of another type; returns those that are left. */
+static uint64_t pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,
+				struct bitmap_given *given)
+{
+	const struct ground ground = ground_of(zone, QR_PAGEBLOCK_ORDER, frames[qr__ctz64(which)]);
+	enum qr_migratetype type = bitmap_class_type(bitmap_class_of(ground.type));
+	uint64_t left = which, words = 0;
+	int64_t refused = 0;
+
+	for (; left; left &= left - 1) {
+		uint32_t frame = frames[qr__ctz64(left)], i = block_of(&ground, frame);
+		uint32_t place = i & ground.place_mask, word = place / 64;
+		uint64_t bit = UINT64_C(1) << (place % 64);
+
+		if (qr__unlikely(type_bits(&ground.pageblocks[i]) != ground.bits))
+			break;
+		if (qr__unlikely(!claim(zone, &ground, frame, QR_PAGEBLOCK_ORDER))) {
+			refused++;
+			continue;
+		}
+		if (qr__unlikely((ground.whole[word] | ground.came[word]) & bit)) {
+			twice_report(zone, frame, QR_PAGEBLOCK_ORDER);
+			refused++;
+			continue;
+		}
+		ground.came[word] |= bit;
+		words |= UINT64_C(1) << (word % 64);
+	}
+	ground.stripe->came_words |= words;
+	given->pages[type] += ((int64_t)qr__popcount64(which ^ left) - refused)
+			      << QR_PAGEBLOCK_ORDER;
+	loose_note(zone, ground.stripe, type);
+	return left;
+}
+
+void qr__bitmap_pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,
+				struct bitmap_given *given)
+{
+	while (which)
+		which = pageblocks_give(zone, frames, which, given);
+}
