@@ -256,6 +256,7 @@ static void test_all_comes_back(void **state)
 			buddy_machine_check(zone);
 	}
 	qr__buddy_settle(zone);
+	assert_int_equal(qr__read(&zone->nr_freed_twice), 0);
 	assert_int_equal(zone->ops->nr_blocks_racy(zone, QR_MAX_PAGE_ORDER),
 			 PAGES >> QR_MAX_PAGE_ORDER);
 	end();
@@ -313,6 +314,27 @@ static void test_a_block_in_pieces_is_refused(void **state)
 		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 		assert_int_equal(qr__read(&zone->nr_free_pages),
 				 PAGES - 4 * PB + 1 + (2u << order));
+		end();
+	}
+}
+
+/* Of two blocks side by side the first has a page that is free already; only that is refused. */
+static void test_a_row_in_pieces_is_refused_in_part(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order + 1 < QR_PAGEBLOCK_ORDER && order < WORD_ORDER; order++) {
+		uint32_t frames[2] = {0, 1u << order}, page = 0;
+
+		begin();
+		carve(0, QR_PAGEBLOCK_ORDER);
+		cached_set(page, 0);
+		zone->ops->drain(zone, 0, &page, 1, false);
+		cached_set(frames[0], order);
+		cached_set(frames[1], order);
+		zone->ops->drain(zone, order, frames, 2, false);
+		loose_check();
+		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB + 1 + (1u << order));
 		end();
 	}
 }
@@ -422,6 +444,39 @@ static void test_what_grew_is_told(void **state)
 	assert_int_equal(told((const uint32_t[]){10, 11}, 2), 0);
 	assert_int_equal(told((const uint32_t[]){5, 6, 7}, 3), 3);
 	end();
+}
+
+/* Free blocks were reported in several stripes, and grow: then it is no longer true of them. */
+static void test_what_was_reported_and_grew(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order < QR_PAGEBLOCK_ORDER; order++) {
+		uint32_t frames[2 * NR_CPUS];
+
+		begin();
+		for (unsigned s = 0; s < 2 * NR_CPUS; s++) {
+			uint32_t pfn = (uint32_t)(s * STRIPE_PAGES);
+			unsigned long irqs;
+
+			carve(pfn, QR_PAGEBLOCK_ORDER);
+			frames[s] = pfn + (1u << order);
+			cached_set(frames[s], order);
+			zone->ops->drain(zone, order, &frames[s], 1, false);
+			irqs = qr__zone_lock(zone);
+			qr__page_reported_set_locked(zone, &zone->frames->pages[frames[s]]);
+			qr__zone_unlock(zone, irqs);
+			assert_true(qr__page_test(&zone->frames->pages[frames[s]], QR_PG_REPORTED));
+			cached_set(pfn, order);
+		}
+		for (unsigned s = 0; s < 2 * NR_CPUS; s++)
+			frames[s] -= 1u << order;
+		zone->ops->drain(zone, order, frames, 2 * NR_CPUS, false);
+		for (unsigned s = 0; s < 2 * NR_CPUS; s++)
+			assert_false(qr__page_test(
+				&zone->frames->pages[s * STRIPE_PAGES + (1u << order)],
+				QR_PG_REPORTED));
+		end();
+	}
 }
 
 /* Of what is equally full, and came since anything was taken, the lowest serves first. */
@@ -574,10 +629,12 @@ int main(void)
 		cmocka_unit_test(test_all_comes_back),
 		cmocka_unit_test(test_one_by_one),
 		cmocka_unit_test(test_a_block_in_pieces_is_refused),
+		cmocka_unit_test(test_a_row_in_pieces_is_refused_in_part),
 		cmocka_unit_test(test_a_block_of_what_is_whole_is_refused),
 		cmocka_unit_test(test_a_block_of_what_came_is_refused),
 		cmocka_unit_test(test_pageblocks_of_all_types),
 		cmocka_unit_test(test_what_grew_is_told),
+		cmocka_unit_test(test_what_was_reported_and_grew),
 		cmocka_unit_test(test_the_lowest_serves_first),
 		cmocka_unit_test(test_looking_on_changes_nothing),
 	};

@@ -297,6 +297,34 @@ static void put_limit_is(unsigned order, unsigned limit)
 	assert_int_equal(nr_free(), free_before + ((uint64_t)limit << order));
 }
 
+static unsigned freed_order, nr_freed;
+
+static void freed_note(struct qr_zone *it, unsigned order)
+{
+	assert_ptr_equal(it, zone());
+	freed_order = order > freed_order ? order : freed_order;
+	nr_freed++;
+}
+
+/* Who wants to know what became of what was freed is told by drains, too. */
+static void test_a_drain_tells_what_became_of_it(void **state)
+{
+	struct qr_page *page;
+
+	(void)state;
+	begin_sized(16, 64, 64);
+	page = take(QR_GFP_KERNEL, QR_PAGEBLOCK_ORDER - 1);
+	qr_drain_all_pages(m->q, NULL);
+	qr__zone_allocator(zone())->events.freed = freed_note;
+	freed_order = nr_freed = 0;
+	give(page, QR_PAGEBLOCK_ORDER - 1);
+	qr_drain_all_pages(m->q, NULL);
+	qr__zone_allocator(zone())->events.freed = NULL;
+	assert_int_equal(nr_freed, 1);
+	assert_int_equal(freed_order, QR_MAX_PAGE_ORDER);
+	end();
+}
+
 static void test_put_limit(void **state)
 {
 	(void)state;
@@ -776,6 +804,7 @@ int main(void)
 		bitmap_unit_test(test_freed_blocks_go_to_the_engine_first),
 		bitmap_unit_test(test_whole_pageblocks_come_back),
 		bitmap_unit_test(test_odd_pageblocks_go_to_the_engine),
+		bitmap_unit_test(test_a_drain_tells_what_became_of_it),
 		bitmap_unit_test(test_put_limit),
 		bitmap_unit_test(test_full_magazines_halve_the_factor),
 		bitmap_unit_test(test_short_zones_get_batches_back),
