@@ -82,9 +82,8 @@ struct bitmap_row {
 struct bitmap_stripe {
 	/* Read by CPUs that look for a stripe to take from. */
 	_Alignas(64) _Atomic uint32_t orders[QR_MIGRATE_TYPES]; /* bit k: has largest blocks of k */
-	/* QR_TYPE_BITs of what came loose, of pageblocks that of their class; and of all of that
-	 * since anything was taken, whether it was gathered or not */
-	_Atomic uint32_t loose, unsure;
+	/* QR_TYPE_BITs, of pageblocks that of their class: of what is loose; and of what came */
+	_Atomic uint32_t loose, unsure; /* so since anything was taken, be it gathered or not */
 	_Atomic uint64_t part_pages[QR_MIGRATE_TYPES]; /* free pages in parts of a type */
 	/* of each row: the lowest bin that is not empty, where its fullest part is; 0: none is */
 	_Atomic uint16_t fullest[QR_MIGRATE_TYPES][NR_PART_ORDERS];
@@ -462,11 +461,6 @@ struct bitmap_given {
 	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES]; /* into parts, and else */
 };
 
-QR_INLINE void bitmap_largest_note(struct bitmap_given *given, unsigned order)
-{
-	given->largest = order > given->largest ? order : given->largest;
-}
-
 /* Do QR_MARKS_ROW blocks lie side by side, each @step frames behind the one before? */
 QR_INLINE bool bitmap_lie_apart(const uint32_t *frames, uint32_t step)
 {
@@ -481,6 +475,9 @@ QR_INLINE bool bitmap_lie_apart(const uint32_t *frames, uint32_t step)
 
 /* bitmap_loose.c --------------------------------------------------------------------------- */
 
+/* Of blocks of this order or more it is put off whether they change more than a count. */
+#define LARGE_ORDER (QR_PAGEBLOCK_ORDER < 3 ? QR_PAGEBLOCK_ORDER : 3u)
+
 /*
  * Frames of one stripe, which is locked, come back: small blocks, which are shuffled on the way;
  * and @frames[n] for each bit n of @which, which is not 0: large blocks, and pageblocks.
@@ -491,7 +488,7 @@ void qr__bitmap_large_give(struct qr_zone *zone, unsigned order, const uint32_t 
 			   uint64_t which, struct bitmap_given *given);
 void qr__bitmap_pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,
 				struct bitmap_given *given);
-/* So many parts may be loose in a stripe while nobody holds its lock: some 50 us to gather. */
+/* So many parts may be loose in a stripe while nobody holds its lock: some 100 us to gather. */
 #ifndef QR_LOOSE_MOST
 #define QR_LOOSE_MOST 1024u
 #endif

@@ -11,9 +11,6 @@
  */
 #include "bitmap.h"
 
-/* What becomes of blocks of this order is not looked at one by one. */
-#define LARGE_ORDER (QR_PAGEBLOCK_ORDER < 3 ? QR_PAGEBLOCK_ORDER : 3u)
-
 struct draining {
 	struct qr_zone *zone;
 	unsigned order;
@@ -40,9 +37,7 @@ static void pages_account(struct draining *draining, struct bitmap_stripe *strip
 	}
 }
 
-/* Is it to be known now what became of the blocks: to be told, since some were reported, or for
- * there are many?
- */
+/* Must it be known now what became of blocks: to tell, to unsay reports, or for their number? */
 static bool gathers(const struct draining *draining, const struct bitmap_stripe *stripe)
 {
 	return draining->tell || bitmap_has_reported(draining->zone) ||

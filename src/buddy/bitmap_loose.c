@@ -377,6 +377,8 @@ QR_INLINE void small_give_all(struct qr_zone *zone, unsigned order, uint32_t *fr
 	ground_end(zone, &ground, order, given);
 }
 
+_Static_assert(LARGE_ORDER <= 3, "all orders of small blocks are below");
+
 void qr__bitmap_small_give(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
 			   struct bitmap_given *given)
 {
