@@ -17,6 +17,12 @@
 #define QR_COLD __attribute__((cold, noinline))
 #define QR_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable()) /* whoever calls sees to it */
 #define QR_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
+/* Before a loop of a few rounds, whose number is a constant: all of them one after the other. */
+#if defined(__clang__)
+#define QR_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define QR_UNROLL _Pragma("GCC unroll 8")
+#endif
 
 /* From a pointer to a member to the struct around it. */
 #define QR_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

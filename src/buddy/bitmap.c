@@ -110,7 +110,7 @@ static void small_remove(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	/* what stays is accounted anew, under its new type */
 	qr__zone_account_free(zone, -(int64_t)block->nr_free, type);
 	line_fill(&buddy->lines[i], bitmap_offset(pfn), order, false);
-	block->nr_free -= 1u << order;
+	bitmap_nr_free_add(block, -(1u << order));
 	qr__bitmap_part_close(buddy, i, rest_type);
 	qr__zone_account_free(zone, block->nr_free, rest_type);
 	qr__bitmap_type_set(zone, i, rest_type);
@@ -222,13 +222,13 @@ static unsigned part_give(struct qr_zone *zone, qr_pfn_t pfn, unsigned order,
 	line_fill(&buddy->lines[i], bitmap_offset(pfn), order, true);
 	joined = line_join(&buddy->lines[i], bitmap_offset(pfn), order);
 	if (part && joined <= block->largest) {
-		block->nr_free += 1u << order;
+		bitmap_nr_free_add(block, 1u << order);
 		qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], 1u << order);
 		return joined;
 	}
 	if (part)
 		qr__bitmap_unfile(buddy, i);
-	block->nr_free += 1u << order;
+	bitmap_nr_free_add(block, 1u << order);
 	qr__bitmap_part_file(buddy, i, joined, type);
 	return joined;
 }

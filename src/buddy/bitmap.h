@@ -40,16 +40,23 @@ enum bitmap_class {
  */
 struct bitmap_block {
 	struct qr_link link; /* in its bin */
-	uint32_t nr_free; /* frames that have their bits */
+	uint16_t nr_free; /* frames that have their bits */
 	uint16_t bin; /* that it is filed in (B9); 0: none */
-	bool part : 1; /* filed by type, largest free order, and number of free pages; or: */
-	bool loose : 1; /* to be filed anew (B14) */
-	bool blind : 1; /* its largest block is to be looked up before */
-	bool counted : 1; /* its blocks are in the counts (B12) */
-	uint8_t type; /* enum qr_migratetype it is filed under */
 	uint8_t order; /* that it is filed under */
 	uint8_t largest; /* order of its largest free block */
+	union {
+		struct {
+			bool part : 1; /* filed by type, largest, and number of free pages; or: */
+			bool loose : 1; /* to be filed anew (B14) */
+			bool blind : 1; /* its largest block is to be looked up before */
+			bool counted : 1; /* its blocks are in the counts (B12) */
+			uint8_t type; /* enum qr_migratetype it is filed under */
+		};
+		uint16_t kind; /* all of these, to be compared at once */
+	};
 };
+
+_Static_assert(sizeof(struct bitmap_block) == 16, "four share a cache line");
 
 /*
  * Fewer pages than this are not worth a lock of their own; a block of the highest order at least.
@@ -64,7 +71,7 @@ struct bitmap_block {
 #define PART_ORDERS ((UINT32_C(1) << NR_PART_ORDERS) - 1) /* their bits in orders[] */
 #define NR_WHOLE_ORDERS (QR_MAX_PAGE_ORDER - QR_PAGEBLOCK_ORDER + 1)
 
-_Static_assert(QR_PAGEBLOCK_NR_PAGES <= UINT16_MAX + 1u, "a bin's number fits fullest[]");
+_Static_assert(QR_PAGEBLOCK_NR_PAGES <= UINT16_MAX, "a bin's number fits fullest[], and nr_free");
 
 /*
  * Pageblocks of one type and one largest order, by number of free pages: where they are filed in a
@@ -113,6 +120,12 @@ struct bitmap_buddy {
 	qr_pfn_t cursor[QR_MIGRATE_TYPES][NR_PART_ORDERS];
 	uint32_t whole_cursor[NR_CLASSES][NR_WHOLE_ORDERS]; /* a pageblock */
 };
+
+/* So many more frames of a pageblock have their bits, or fewer: -@nr. */
+QR_INLINE void bitmap_nr_free_add(struct bitmap_block *block, unsigned nr)
+{
+	block->nr_free = (uint16_t)(block->nr_free + nr);
+}
 
 static inline struct bitmap_buddy *bitmap_of(const struct qr_zone *zone)
 {

@@ -23,6 +23,23 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
 }
 
+/* Do all of these lie in one stripe? */
+static bool is_one_stripe(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
+{
+	uint64_t before = zone->frames->base_pfn - zone->stripe_start, first = before + frames[0];
+	uint64_t apart = 0;
+	unsigned n = 0;
+
+	for (; n + 4 <= nr && !(apart >> zone->stripe_order); n += 4) {
+		QR_UNROLL
+		for (unsigned k = 0; k < 4; k++)
+			apart |= (before + frames[n + k]) ^ first;
+	}
+	for (; n < nr && !(apart >> zone->stripe_order); n++)
+		apart |= (before + frames[n]) ^ first;
+	return !(apart >> zone->stripe_order);
+}
+
 static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
 {
 	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
@@ -87,7 +104,7 @@ struct groups {
 struct parts {
 	uint64_t before;
 	unsigned shift; /* frame + before >> shift: its stripe */
-	unsigned nr, size; /* what is left over belongs to the last one */
+	unsigned size; /* of each part; what is left over belongs to the last one */
 	uint16_t place[NR_PARTS][QR_MAX_STRIPES]; /* first a number of frames, then of the next */
 };
 
@@ -98,11 +115,13 @@ QR_INLINE uint16_t *place_of(struct parts *parts, unsigned part, uint32_t frame)
 
 QR_INLINE void parts_count(struct parts *parts, const uint32_t *frames, unsigned nr)
 {
-	for (unsigned n = 0; n < parts->size; n++)
-		for (unsigned p = 0; p < parts->nr; p++)
+	for (unsigned n = 0; n < parts->size; n++) {
+		QR_UNROLL
+		for (unsigned p = 0; p < NR_PARTS; p++)
 			++*place_of(parts, p, frames[p * parts->size + n]);
-	for (unsigned n = parts->nr * parts->size; n < nr; n++)
-		++*place_of(parts, parts->nr - 1, frames[n]);
+	}
+	for (unsigned n = NR_PARTS * parts->size; n < nr; n++)
+		++*place_of(parts, NR_PARTS - 1, frames[n]);
 }
 
 /* The frames of a stripe stand together, those of each part behind those of the one before. */
@@ -111,7 +130,7 @@ QR_INLINE void parts_order(struct parts *parts, unsigned nr_stripes, uint16_t en
 	unsigned start = 0;
 
 	for (unsigned s = 0; s < nr_stripes; s++) {
-		for (unsigned p = 0; p < parts->nr; p++) {
+		for (unsigned p = 0; p < NR_PARTS; p++) {
 			unsigned here = parts->place[p][s];
 
 			parts->place[p][s] = (uint16_t)start;
@@ -123,14 +142,16 @@ QR_INLINE void parts_order(struct parts *parts, unsigned nr_stripes, uint16_t en
 
 QR_INLINE void parts_move(struct parts *parts, const uint32_t *frames, unsigned nr, uint32_t *to)
 {
-	for (unsigned n = 0; n < parts->size; n++)
-		for (unsigned p = 0; p < parts->nr; p++) {
+	for (unsigned n = 0; n < parts->size; n++) {
+		QR_UNROLL
+		for (unsigned p = 0; p < NR_PARTS; p++) {
 			uint32_t frame = frames[p * parts->size + n];
 
 			to[(*place_of(parts, p, frame))++] = frame;
 		}
-	for (unsigned n = parts->nr * parts->size; n < nr; n++)
-		to[(*place_of(parts, parts->nr - 1, frames[n]))++] = frames[n];
+	}
+	for (unsigned n = NR_PARTS * parts->size; n < nr; n++)
+		to[(*place_of(parts, NR_PARTS - 1, frames[n]))++] = frames[n];
 }
 
 /*
@@ -143,11 +164,10 @@ static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned n
 	struct parts parts = {
 		.before = zone->frames->base_pfn - zone->stripe_start,
 		.shift = zone->stripe_order,
-		.nr = nr < PARTS_WORTH ? 1 : NR_PARTS,
+		.size = nr < PARTS_WORTH ? 0 : nr / NR_PARTS,
 	};
 	uint32_t grouped[CHUNK];
 
-	parts.size = nr / parts.nr;
 	parts_count(&parts, frames, nr);
 	parts_order(&parts, zone->nr_stripes, end);
 	parts_move(&parts, frames, nr, grouped);
@@ -215,16 +235,6 @@ static void stripe_give(struct draining *draining, unsigned s, uint32_t *frames,
 	qr__stripe_unlock(zone, s, irqs);
 }
 
-/* Do all of these lie in one stripe? */
-static bool is_one_stripe(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
-{
-	uint64_t before = zone->frames->base_pfn - zone->stripe_start, apart = 0;
-
-	for (unsigned n = 1; n < nr; n++)
-		apart |= (before + frames[n]) ^ (before + frames[0]);
-	return !(apart >> zone->stripe_order);
-}
-
 static void small_drain(struct draining *draining, uint32_t *frames, unsigned nr)
 {
 	if (is_one_stripe(draining->zone, frames, nr)) {
@@ -246,30 +256,28 @@ struct spread {
 	uint32_t present; /* bit s: any of stripe s */
 };
 
-/* What will be read of frames is fetched on the way, unless that is hardly anything. */
-static void portion_spread(struct spread *spread, unsigned p, const struct draining *draining,
+static void portion_spread(struct spread *spread, unsigned p, const struct qr_zone *zone,
 			   const uint32_t *frames, unsigned nr)
 {
-	const struct qr_zone *zone = draining->zone;
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	const struct qr_page_state *states =
-		qr__has_marks(zone->frames) ? NULL : zone->frames->states;
-	uint64_t before = zone->frames->base_pfn - buddy->start_pfn;
-	unsigned shift = buddy->stripe_shift + QR_PAGEBLOCK_ORDER;
-	bool is_whole = draining->order >= QR_PAGEBLOCK_ORDER;
+	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
+	uint64_t *in = spread->in[p];
 
-	for (unsigned s = 0; s < buddy->nr_stripes; s++)
-		spread->in[p][s] = 0;
-	for (unsigned n = 0; n < nr; n++) {
-		unsigned s = (unsigned)((before + frames[n]) >> shift);
+	for (unsigned s = 0; s < zone->nr_stripes; s++)
+		in[s] = 0;
+	for (unsigned n = 0; n < nr; n++)
+		in[(before + frames[n]) >> zone->stripe_order] |= UINT64_C(1) << n;
+	for (unsigned s = 0; s < zone->nr_stripes; s++)
+		spread->present |= (uint32_t)(in[s] != 0) << s;
+}
 
-		if (states)
-			__builtin_prefetch(&states[frames[n]], 1);
-		if (!is_whole)
-			bitmap_fetch(buddy, before + frames[n]);
-		spread->in[p][s] |= UINT64_C(1) << n;
-		spread->present |= UINT32_C(1) << s;
-	}
+/* What will be read of parts; pageblocks have a bit in a set, which is near. */
+static void frames_fetch(const struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	const struct bitmap_buddy *buddy = bitmap_of(draining->zone);
+	uint64_t before = draining->zone->frames->base_pfn - buddy->start_pfn;
+
+	for (unsigned n = 0; draining->order < QR_PAGEBLOCK_ORDER && n < nr; n++)
+		bitmap_fetch(buddy, before + frames[n]);
 }
 
 /* Of portion p, those in a stripe, which is locked. */
@@ -302,21 +310,46 @@ static void spread_give(struct draining *draining, unsigned s, const struct spre
 	qr__stripe_unlock(zone, s, irqs);
 }
 
-static void large_drain(struct draining *draining, const uint32_t *frames, unsigned nr)
+/* All lie in stripe s. */
+static void stripe_spread(struct spread *spread, unsigned s, unsigned nr)
 {
-	for (unsigned n = 0; n < nr; n += NR_PORTIONS * PORTION) {
-		struct spread spread;
+	for (unsigned p = 0; p < NR_PORTIONS; p++) {
+		unsigned here = (unsigned)qr__min(nr, PORTION);
 
-		spread.present = 0;
+		spread->in[p][s] = here ? UINT64_MAX >> (PORTION - here) : 0;
+		nr -= here;
+	}
+	spread->present = UINT32_C(1) << s;
+}
+
+/* At most NR_PORTIONS * PORTION. */
+static void portions_give(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	const struct qr_zone *zone = draining->zone;
+	struct spread spread;
+
+	frames_fetch(draining, frames, nr);
+	spread.present = 0;
+	if (is_one_stripe(zone, frames, nr)) {
+		stripe_spread(&spread, stripe_of(zone, frames[0]), nr);
+	} else {
 		for (unsigned p = 0; p < NR_PORTIONS; p++) {
-			unsigned from = (unsigned)qr__min(nr, n + p * PORTION);
+			unsigned from = (unsigned)qr__min(nr, p * PORTION);
 
-			portion_spread(&spread, p, draining, frames + from,
+			portion_spread(&spread, p, zone, frames + from,
 				       (unsigned)qr__min(nr - from, PORTION));
 		}
-		for (; spread.present; spread.present &= spread.present - 1)
-			spread_give(draining, qr__ctz64(spread.present), &spread, frames + n);
 	}
+	for (; spread.present; spread.present &= spread.present - 1)
+		spread_give(draining, qr__ctz64(spread.present), &spread, frames);
+}
+
+static void large_drain(struct draining *draining, const uint32_t *frames, unsigned nr)
+{
+	const unsigned most = NR_PORTIONS * PORTION;
+
+	for (unsigned n = 0; n < nr; n += most)
+		portions_give(draining, frames + n, (unsigned)qr__min(nr - n, most));
 }
 
 unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,

@@ -47,6 +47,7 @@ struct ground {
 	/* Of pageblocks of one type; where another one comes, it becomes that one's. */
 	uint32_t bits;
 	enum qr_migratetype type;
+	uint16_t kind; /* what it says of them as parts that are not counted */
 	uint64_t *came, *blind; /* sets */
 	int64_t nr; /* blocks that came back to such pageblocks */
 	unsigned began; /* of these became loose */
@@ -71,10 +72,22 @@ QR_INLINE uint32_t type_bits(const struct qr_pageblock *pageblock)
 	       (QR_PB_TYPE_MASK | QR_PB_ISOLATE);
 }
 
+/* Is a pageblock a part of this kind, and is it not counted? */
+QR_INLINE bool is_part_of(const struct bitmap_block *block, uint16_t kind)
+{
+	const struct bitmap_block asked = {.part = true, .counted = true, .type = UINT8_MAX};
+
+	return (block->kind & asked.kind) == kind;
+}
+
 QR_INLINE void ground_of_type(struct ground *ground, const struct bitmap_buddy *buddy, uint32_t i)
 {
+	struct bitmap_block part = {.part = true};
+
 	ground->bits = type_bits(&ground->pageblocks[i]);
 	ground->type = qr__pageblock_type_of(ground->bits);
+	part.type = (uint8_t)ground->type;
+	ground->kind = part.kind;
 	ground->came = bitmap_set(buddy, ground->stripe, SET_CAME(bitmap_class_of(ground->type)));
 	ground->blind = bitmap_set(buddy, ground->stripe, SET_BLIND(ground->type));
 	ground->nr = 0;
@@ -239,23 +252,31 @@ static QR_COLD void twice_report(struct qr_zone *zone, uint32_t frame, unsigned 
 
 /* Small blocks ------------------------------------------------------------------------------- */
 
-/* Is the block of @order around such a bit of a word all free? */
+/* Is the block of @order around a bit of a word all free; or the word, if the block is larger? */
 QR_INLINE bool is_free_around(uint64_t word, unsigned bit, unsigned order)
 {
-	uint64_t around = UINT64_MAX;
+	static const struct around {
+		uint64_t ones;
+		uint64_t first; /* bit & first: where the block begins */
+	} around[] = {
+		{UINT64_C(0x1), 63},  {UINT64_C(0x3), 62},    {UINT64_C(0xf), 60},
+		{UINT64_C(0xff), 56}, {UINT64_C(0xffff), 48}, {UINT64_C(0xffffffff), 32},
+		{UINT64_MAX, 0},
+	};
+	const struct around *a = &around[order < WORD_ORDER ? order : WORD_ORDER];
 
-	if (order < WORD_ORDER)
-		around = word_mask(bit >> order << order, order);
-	return (word & around) == around;
+	return !(~(word >> (bit & a->first)) & a->ones);
 }
 
 /*
- * The word around frame @at of pageblock i, where a block of @order has come, says that the largest
- * block may have grown.  Then it is that block, or one order larger than before, and never more: of
- * what it consists of now, the other half was there.
+ * The word around a frame where a block of @order has come says that the largest block of its
+ * pageblock may have grown.  Then it is that block, or one order larger than before, and never
+ * more: of what it consists of now, the other half was there.
  */
-static QR_NOINLINE void part_grow(struct ground *ground, uint32_t i, unsigned at, unsigned order)
+static QR_NOINLINE void part_grow(struct ground *ground, uint32_t frame, unsigned order)
 {
+	uint32_t i = block_of(ground, frame);
+	unsigned at = bitmap_offset(place_of(ground, frame));
 	const _Atomic uint64_t *words = &ground->words[(size_t)i * LINE_WORDS];
 	const struct bitmap_block *block = &ground->blocks[i];
 	unsigned grown = (unsigned)qr__max(block->largest + 1u, order);
@@ -268,35 +289,46 @@ static QR_NOINLINE void part_grow(struct ground *ground, uint32_t i, unsigned at
 }
 
 /*
- * A block by itself, which was claimed.  Whether somebody has counted the blocks of its pageblock
- * is to make no difference.
+ * A block's pageblock is no part of the ground's type, or is counted, or has the block's bits: what
+ * it takes for it to come nevertheless.  False: it must not.  Whether somebody has counted the
+ * blocks of a pageblock is to make no difference.
  */
-QR_INLINE void small_give(struct qr_zone *zone, struct ground *ground, uint32_t frame,
-			  unsigned order, struct bitmap_given *given)
+static QR_NOINLINE bool small_begin(struct qr_zone *zone, struct ground *ground, uint32_t frame,
+				    unsigned order, bool is_free, struct bitmap_given *given)
 {
-	uint64_t at = place_of(ground, frame);
-	uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+	uint32_t i = block_of(ground, frame);
+	const struct bitmap_block *block = &ground->blocks[i];
+
+	if (block->counted)
+		qr__bitmap_uncount(bitmap_of(zone), i);
+	if (!is_free &&
+	    ((block->part && block->type == ground->type) || loose_begin(ground, i, order, false) ||
+	     loose_begin_closely(zone, ground, i, false, order, given)))
+		return true;
+	twice_report(zone, frame, order);
+	return false;
+}
+
+/* A block by itself, which was claimed.  @here is what of the ground stays as it is. */
+QR_INLINE void small_give(struct qr_zone *zone, const struct ground *here, struct ground *ground,
+			  uint32_t frame, unsigned order, struct bitmap_given *given)
+{
+	uint64_t at = place_of(here, frame);
+	struct bitmap_block *block = &here->blocks[at >> QR_PAGEBLOCK_ORDER];
+	_Atomic uint64_t *word = &here->words[at >> LINE_WORD_SHIFT];
 	unsigned bit = (unsigned)(at & ((1u << LINE_WORD_SHIFT) - 1));
-	_Atomic uint64_t *word = &ground->words[at >> LINE_WORD_SHIFT];
 	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 	uint64_t row = word_mask(bit, order);
-	struct bitmap_block *block = &ground->blocks[i];
 
-	if (qr__unlikely(block->counted))
-		qr__bitmap_uncount(bitmap_of(zone), i);
-	if (qr__unlikely(now & row) ||
-	    (qr__unlikely(!block->part || block->type != ground->type) &&
-	     !loose_begin(ground, i, order, false) &&
-	     !loose_begin_closely(zone, ground, i, false, order, given))) {
-		twice_report(zone, frame, order);
+	if ((qr__unlikely(!is_part_of(block, ground->kind)) || qr__unlikely(now & row)) &&
+	    !small_begin(zone, ground, frame, order, now & row, given))
 		return;
-	}
 	now |= row;
 	atomic_store_explicit(word, now, memory_order_relaxed);
-	block->nr_free += 1u << order;
+	bitmap_nr_free_add(block, 1u << order);
 	ground->nr++;
 	if (!block->blind && qr__unlikely(is_free_around(now, bit, block->largest + 1u)))
-		part_grow(ground, i, bitmap_offset(at), order);
+		part_grow(ground, frame, order);
 }
 
 /* Blocks of one word that come one after the other, at most @nr: how many, and their bits. */
@@ -330,49 +362,54 @@ static QR_NOINLINE unsigned row_give(struct qr_zone *zone, struct ground *ground
 	if (qr__unlikely(kept < row || now & mask ||
 			 !(is_blind(ground, i) || loose_begin(ground, i, order, true)))) {
 		for (unsigned n = 0; n < kept; n++)
-			small_give(zone, ground, frames[n], order, given);
+			small_give(zone, ground, ground, frames[n], order, given);
 		return row;
 	}
 	atomic_store_explicit(word, now | mask, memory_order_relaxed);
-	ground->blocks[i].nr_free += row << order;
+	bitmap_nr_free_add(&ground->blocks[i], row << order);
 	ground->nr += row;
 	return row;
 }
 
-/* What will be read of a frame to come is fetched. */
-QR_INLINE void ground_fetch(const struct ground *ground, uint32_t frame, unsigned order)
-{
-	uint32_t i = block_of(ground, frame);
-
-	if (ground->marks)
-		__builtin_prefetch(&ground->marks[frame >> order], 1);
-	else
-		__builtin_prefetch(&ground->states[frame], 1);
-	__builtin_prefetch(&ground->words[(size_t)i * LINE_WORDS], 1);
-	__builtin_prefetch(&ground->blocks[i], 1);
-}
-
+/* Do the first two lie in one word? */
 QR_INLINE bool is_row(const struct ground *ground, const uint32_t *frames, unsigned nr)
 {
 	return nr > 1 &&
 	       (place_of(ground, frames[0]) ^ place_of(ground, frames[1])) >> LINE_WORD_SHIFT == 0;
 }
 
+/* Blocks in no order go by so many at a time, before it is asked again whether a row begins. */
+#define AT_A_TIME 4u
+
+/* What will be read of blocks in no order, which are still to come, is fetched. */
+QR_INLINE void small_fetch(const struct qr_zone *zone, const struct ground *ground,
+			   const uint32_t *frames, unsigned nr)
+{
+	if (nr < BITMAP_AHEAD + AT_A_TIME)
+		return;
+	QR_UNROLL
+	for (unsigned n = 0; n < AT_A_TIME; n++)
+		bitmap_fetch(bitmap_of(zone), place_of(ground, frames[BITMAP_AHEAD + n]));
+}
+
 QR_INLINE void small_give_all(struct qr_zone *zone, unsigned order, uint32_t *frames, unsigned nr,
 			      struct bitmap_given *given)
 {
 	struct ground ground = ground_of(zone, order, frames[0]);
+	const struct ground here = ground; /* nobody else knows where this is: it is in registers */
 
 	for (unsigned n = 0; n < nr;) {
-		if (n + BITMAP_AHEAD < nr)
-			ground_fetch(&ground, frames[n + BITMAP_AHEAD], order);
-		if (is_row(&ground, frames + n, nr - n)) {
+		unsigned end = (unsigned)qr__min(n + AT_A_TIME, nr);
+
+		if (is_row(&here, frames + n, nr - n)) {
 			n += row_give(zone, &ground, frames + n, nr - n, order, given);
 			continue;
 		}
-		if (qr__likely(claim(zone, &ground, frames[n], order)))
-			small_give(zone, &ground, frames[n], order, given);
-		n++;
+		small_fetch(zone, &here, frames + n, nr - n);
+		for (; n < end; n++) {
+			if (qr__likely(claim(zone, &here, frames[n], order)))
+				small_give(zone, &here, &ground, frames[n], order, given);
+		}
 	}
 	ground_end(zone, &ground, order, given);
 }
@@ -479,7 +516,7 @@ QR_INLINE void large_give(struct qr_zone *zone, unsigned order, const uint32_t *
 			continue;
 		}
 		block_fill(words, mask, order);
-		ground.blocks[i].nr_free += 1u << order;
+		bitmap_nr_free_add(&ground.blocks[i], 1u << order);
 		ground.nr++;
 	}
 	ground_end(zone, &ground, order, given);
@@ -524,8 +561,9 @@ static uint64_t pageblocks_give(struct qr_zone *zone, const uint32_t *frames, ui
 	int64_t refused = 0;
 
 	for (; left; left &= left - 1) {
-		uint32_t frame = frames[qr__ctz64(left)], i = block_of(&ground, frame);
-		uint32_t place = i & ground.place_mask, word = place / 64;
+		uint32_t frame = frames[qr__ctz64(left)];
+		uint64_t i = place_of(&ground, frame) >> QR_PAGEBLOCK_ORDER;
+		uint64_t place = i & ground.place_mask, word = place / 64;
 		uint64_t bit = UINT64_C(1) << (place % 64);
 
 		if (qr__unlikely(type_bits(&ground.pageblocks[i]) != ground.bits))

@@ -253,13 +253,13 @@ static void part_take(struct bitmap_taking *taking, uint32_t i)
 	unsigned before = taking->taken;
 
 	qr__bitmap_part_open(buddy, i);
-	if (block->nr_free >> taking->order > taking->nr - before)
+	if ((unsigned)block->nr_free >> taking->order > taking->nr - before)
 		line_take_some(taking, i);
 	else if (taking->order < WORD_ORDER)
 		words_take_all(taking, i);
 	else
 		spans_take_all(taking, i);
-	block->nr_free -= (taking->taken - before) << taking->order;
+	bitmap_nr_free_add(block, -((taking->taken - before) << taking->order));
 	qr__bitmap_part_close(buddy, i, taking->type);
 }
 
@@ -292,7 +292,7 @@ static void fresh_take(struct bitmap_taking *taking, uint32_t i)
 	blocks_emit(taking, frame, nr);
 	if (!left)
 		return;
-	buddy->blocks[i].nr_free = left;
+	buddy->blocks[i].nr_free = (uint16_t)left;
 	bitmap_line_set(buddy, i, true);
 	line_clear_row(&buddy->lines[i], 0, nr << taking->order);
 	/* the largest block of what is left ends where the pageblock does */
