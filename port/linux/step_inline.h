@@ -22,13 +22,13 @@
 #define QR_RING_LAST 16
 #define QR_RING_LIMIT 20
 #define QR_RING_MARK 22
-#define QR_RING_FRAMES 32
-#define QR_RING_PUT 40
-#define QR_RING_LOCK 48
-#define QR_RING_ZONE_FLAGS 56
-#define QR_PUT_NR 0
-#define QR_PUT_LIMIT 8
-#define QR_PUT_FRAMES 16
+#define QR_RING_PUT 32
+#define QR_RING_LOCK 40
+#define QR_RING_ZONE_FLAGS 48
+#define QR_RING_FRAMES 64
+#define QR_PUT_LIMIT 0
+#define QR_PUT_NR QR_RING_TAIL
+#define QR_PUT_FRAMES QR_RING_FRAMES
 #define QR_CPU_RECENT 0
 #define QR_CPU_SHIFT 12
 #define QR_ROUTE_RING 8
@@ -46,12 +46,13 @@ QR_STEP_IS_AT(qr_magazine_ring, tail, QR_RING_TAIL);
 QR_STEP_IS_AT(qr_magazine_ring, last, QR_RING_LAST);
 QR_STEP_IS_AT(qr_magazine_ring, limit, QR_RING_LIMIT);
 QR_STEP_IS_AT(qr_magazine_ring, mark, QR_RING_MARK);
-QR_STEP_IS_AT(qr_magazine_ring, frames, QR_RING_FRAMES);
 QR_STEP_IS_AT(qr_magazine_ring, put, QR_RING_PUT);
 QR_STEP_IS_AT(qr_magazine_ring, lock, QR_RING_LOCK);
 QR_STEP_IS_AT(qr_magazine_ring, zone_flags, QR_RING_ZONE_FLAGS);
-QR_STEP_IS_AT(qr_magazine_put, nr, QR_PUT_NR);
+QR_STEP_IS_AT(qr_magazine_ring, frames, QR_RING_FRAMES);
 QR_STEP_IS_AT(qr_magazine_put, limit, QR_PUT_LIMIT);
+QR_STEP_IS_AT(qr_magazine_put, nr, QR_PUT_NR);
+QR_STEP_IS_AT(qr_magazine_put, frames, QR_PUT_FRAMES);
 QR_STEP_IS_AT(qr_magazine_put, frames, QR_PUT_FRAMES);
 QR_STEP_IS_AT(qr_step_cpu, recent, QR_CPU_RECENT);
 QR_STEP_IS_AT(qr_step_route, ring, QR_ROUTE_RING);
@@ -102,8 +103,7 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		"je %l[back]\n\t"
 		"movl %k[head], %%eax\n\t"
 		"andl %[mask], %%eax\n\t"
-		"movq " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring]), %[taken]\n\t"
-		"movl (%[taken],%%rax,4), %k[taken]\n\t"
+		"movl " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4), %k[taken]\n\t"
 		"movl %k[taken], " QR_STEP_TEXT(QR_RING_LAST) "(%[ring])\n\t"
 		"incq %[head]\n\t"
 		"movq %[head], " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring])"
@@ -132,17 +132,15 @@ back:
 	return false;
 }
 
-/* A place behind those that wait in the ring, unless it is full: to 7. */
+/* A place behind those that wait in the ring, unless it is full: 7. */
 #define QR_STEP_BACK \
-	"leaq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[count]\n\t" \
-	"movq (%[count]), %[nr]\n\t" \
+	"movq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[nr]\n\t" \
 	"movq %[nr], %%rax\n\t" \
 	"subq " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring]), %%rax\n\t" \
 	"cmpw %%ax, " QR_STEP_TEXT(QR_RING_LIMIT) "(%[ring])\n\t" \
 	"jbe 6f\n\t" \
 	"movl %k[nr], %%eax\n\t" \
 	"andl %[mask], %%eax\n\t" \
-	"movq " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring]), %[ring]\n\t" \
 	"jmp 7f\n"
 
 /* 5, the ring is another one: that of the mark's route, if there is one.  To 3. */
@@ -157,22 +155,21 @@ back:
 	"addq " QR_STEP_TEXT(QR_ROUTE_RING) "(%%rax), %[ring]\n\t" \
 	"jmp 3b\n"
 
-/* 6, a place in the put magazine, unless it would be full. */
+/* 6, a place in the put magazine, which is laid out as a ring is, unless it would be full: 7. */
 #define QR_STEP_PUT \
-	"6:\tmovq " QR_STEP_TEXT(QR_RING_PUT) "(%[ring]), %[count]\n\t" \
-	"movq " QR_STEP_TEXT(QR_PUT_NR) "(%[count]), %[nr]\n\t" \
+	"6:\tmovq " QR_STEP_TEXT(QR_RING_PUT) "(%[ring]), %[ring]\n\t" \
+	"movq " QR_STEP_TEXT(QR_PUT_NR) "(%[ring]), %[nr]\n\t" \
 	"leaq 1(%[nr]), %%rax\n\t" \
-	"cmpq " QR_STEP_TEXT(QR_PUT_LIMIT) "(%[count]), %%rax\n\t" \
+	"cmpq " QR_STEP_TEXT(QR_PUT_LIMIT) "(%[ring]), %%rax\n\t" \
 	"jae %l[back]\n\t" \
-	"movq " QR_STEP_TEXT(QR_PUT_FRAMES) "(%[count]), %[ring]\n\t" \
 	"movl %k[nr], %%eax\n"
 
 static inline __attribute__((always_inline)) enum qr_local_result
 qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
 		    unsigned order)
 {
-	struct qr_magazine_ring *ring; /* the CPU and its record before, its frames afterwards */
-	uint64_t nr, count; /* where nr is to be one more */
+	struct qr_magazine_ring *ring; /* the CPU and its record before; or a put magazine */
+	uint64_t nr;
 
 	__asm__ volatile goto(
 		QR_RSEQ_ENTER
@@ -194,11 +191,11 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		QR_STEP_BY_ROUTE
 		QR_STEP_PUT
 		"7:\tincq %[nr]\n\t"
-		"movl %k[i], (%[ring],%%rax,4)\n\t"
+		"movl %k[i], " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4)\n\t"
 		"movb %[cached], %[mark]\n\t"
-		"movq %[nr], (%[count])"
+		"movq %[nr], " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring])"
 		QR_RSEQ_LEAVE("doubt")
-		: [ring] "=&r"(ring), [nr] "=&r"(nr), [count] "=&r"(count)
+		: [ring] "=&r"(ring), [nr] "=&r"(nr)
 		: [area] "r"(area), [i] "r"(i), [mark] "m"(*mark), [order] "ri"((uint8_t)order),
 		  [nr_cpus] "m"(alloc->frames.base.nr_cpus),
 		  /* so that what lies at recent[0] of a record is recent[order] */

@@ -235,7 +235,7 @@ QR_INLINE bool qr__fast_magazine_give(struct qr_allocator *alloc, struct qr_zone
 		if (type < QR_MIGRATE_PCPTYPES && qr__magazine_return(&pcp->mag, i, type))
 			return true;
 	}
-	if (qr__unlikely(qr__magazine_put(&pcp->mag, i, order) >= pcp->mag.put[order].limit))
+	if (qr__unlikely(qr__magazine_put(&pcp->mag, i, order) >= qr__put(&pcp->mag, order)->limit))
 		qr__magazine_full_drain(zone, pcp, order);
 	return true;
 }

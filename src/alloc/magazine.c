@@ -21,7 +21,8 @@ static struct rings rings_racy(const struct qr_magazines *mag)
 
 	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
 		for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++) {
-			const struct qr_magazine_ring *ring = &mag->get[type][order];
+			const struct qr_magazine_ring *ring =
+				qr__ring(mag, (enum qr_migratetype)type, order);
 			uint64_t head = qr__read(&ring->head), tail = qr__read(&ring->tail);
 
 			all.blocks_left += head;
@@ -98,9 +99,10 @@ void qr__magazines_resize(const struct qr_zone *zone, struct qr_per_cpu_pages *p
 	for (unsigned order = 0; pcp->magazines && order < QR_MAGAZINE_ORDERS; order++) {
 		uint64_t limit = put_limit(zone, high, order);
 
-		pcp->mag.put[order].limit = limit;
+		qr__put(&pcp->mag, order)->limit = limit;
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++)
-			pcp->mag.get[type][order].limit = (uint16_t)ring_limit(limit, order);
+			qr__ring(&pcp->mag, (enum qr_migratetype)type, order)->limit =
+				(uint16_t)ring_limit(limit, order);
 	}
 }
 
@@ -180,7 +182,7 @@ static unsigned fetch_own(struct qr_zone *zone, unsigned cpu, unsigned order,
  */
 static uint32_t *ring_begin(struct qr_magazines *mag, enum qr_migratetype type, unsigned order)
 {
-	struct qr_magazine_ring *ring = &mag->get[type][order];
+	struct qr_magazine_ring *ring = qr__ring(mag, type, order);
 	uint64_t pass = -qr__read(&ring->tail) % QR_MAGAZINE_ROOM(order);
 
 	qr__bump(&ring->head, pass);
@@ -188,7 +190,7 @@ static uint32_t *ring_begin(struct qr_magazines *mag, enum qr_migratetype type, 
 	qr__bump(&mag->pages_in, pass << order);
 	qr__bump(&mag->pages_unused, pass << order);
 	qr__bump(&mag->blocks_unused, pass);
-	return qr__ring_frames(mag, type, order);
+	return ring->frames;
 }
 
 /* So many blocks stand behind a ring's last. */
@@ -196,7 +198,7 @@ static void magazine_filled(struct qr_per_cpu_pages *pcp, unsigned order, enum q
 			    unsigned got) QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	struct qr_magazine_ring *ring = &mag->get[type][order];
+	struct qr_magazine_ring *ring = qr__ring(mag, type, order);
 
 	/* after the blocks: a step reads them without the lock */
 	atomic_store_explicit(&ring->tail, qr__read(&ring->tail) + got, memory_order_release);
@@ -288,12 +290,13 @@ static int32_t put_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uns
 	QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	unsigned nr = qr__put_nr(mag, order);
+	struct qr_magazine_put *put = qr__put(mag, order);
+	unsigned nr = (unsigned)qr__read(&put->nr);
 
 	if (!nr)
 		return 0;
-	frames_drain(zone, qr__put_frames(mag, order), nr, order);
-	qr__write(&mag->put[order].nr, 0);
+	frames_drain(zone, put->frames, nr, order);
+	qr__write(&put->nr, 0);
 	qr__bump(&mag->pages_out, (uint64_t)nr << order);
 	return (int32_t)(nr << order);
 }
@@ -303,17 +306,16 @@ static int32_t get_drain(struct qr_zone *zone, struct qr_per_cpu_pages *pcp,
 			 enum qr_migratetype type, unsigned order) QR_REQUIRES(pcp->lock)
 {
 	struct qr_magazines *mag = &pcp->mag;
-	struct qr_magazine_ring *ring = &mag->get[type][order];
-	uint32_t *frames = qr__ring_frames(mag, type, order);
+	struct qr_magazine_ring *ring = qr__ring(mag, type, order);
 	unsigned nr = qr__ring_nr(ring), first, row;
 
 	if (!nr)
 		return 0;
 	first = (unsigned)qr__ring_place(qr__read(&ring->head), order);
 	row = (unsigned)qr__min(nr, QR_MAGAZINE_ROOM(order) - first);
-	frames_drain(zone, frames + first, row, order);
+	frames_drain(zone, ring->frames + first, row, order);
 	if (row < nr)
-		frames_drain(zone, frames, nr - row, order);
+		frames_drain(zone, ring->frames, nr - row, order);
 	qr__bump(&ring->head, nr);
 	qr__bump(&mag->pages_unused, (uint64_t)nr << order);
 	qr__bump(&mag->blocks_unused, nr);
@@ -355,7 +357,7 @@ void qr__magazine_give(struct qr_zone *zone, struct qr_per_cpu_pages *pcp, uint3
 	    qr__magazine_return(mag, frame, type))
 		return;
 	nr = qr__magazine_put(mag, frame, order);
-	if (qr__likely(nr < mag->put[order].limit) && !short_and_due(zone, pcp, nr, order))
+	if (qr__likely(nr < qr__put(mag, order)->limit) && !short_and_due(zone, pcp, nr, order))
 		return;
 	qr__magazine_full_drain(zone, pcp, order);
 	qr__pcp_below_high_review(zone);

@@ -56,31 +56,20 @@ struct qr_per_cpu_pages;
  * nothing of its pageblocks behind, and what goes back together makes them whole again.
  */
 #define QR_MAGAZINE_ROOM(order) ((order) ? 64u : 128u)
-/* Where the magazine of an order ends, behind those of all smaller ones. */
-#define QR_MAGAZINE_END(order) (128u + 64u * (order))
 /*
  * The other side has room for 1024 pages in blocks of each order, and for 64 blocks at least.  They
  * come back in any order, and a drain takes a lock for each stripe that they lie in: the more of
  * them there are, the less each pays.
  */
-/* They end at 1024, 1536, 1792 and 1920, and from then on each 64 behind the one before. */
 #define QR_MAGAZINE_PUT_ROOM(order) ((order) < 4 ? 1024u >> (order) : 64u)
-#define QR_MAGAZINE_PUT_END(order) \
-	((order) < 4 ? 2048u - (1024u >> (order)) : 1920u + 64u * ((order)-3u))
-
-struct qr_magazine_put {
-	_Atomic uint64_t nr; /* P: blocks in it */
-	uint64_t limit; /* p: with so many it is full; 0: of this order nothing is cached */
-	uint32_t *frames; /* c: where they are, for steps */
-};
 
 /*
  * A get magazine is a ring: block n, counted from the first that ever came to it, is at n modulo
  * its room.  Both counts only grow, so that whoever read one can tell whether anything happened
  * since (step.h).
  *
- * In the same cache line is whatever else a step has to know of the blocks of one zone, type and
- * order on one CPU.  Where there are no steps, these are NULL.
+ * Before its blocks stands, in one cache line, whatever a step has to know of the blocks of one
+ * zone, type and order on one CPU.  Where there are no steps, the pointers are NULL.
  */
 struct qr_magazine_ring {
 	_Alignas(64) _Atomic uint64_t head; /* P: blocks that left it */
@@ -89,30 +78,61 @@ struct qr_magazine_ring {
 	uint16_t limit; /* p: with so many it takes none back */
 	uint8_t mark; /* c: of what left it */
 	uint64_t open; /* c: what the state says of that, if it is plain */
-	uint32_t *frames; /* c: place 0 */
 	struct qr_magazine_put *put; /* c: where its blocks are freed to, if not back here */
 	const _Atomic uint32_t *lock; /* c: the cache's; 0: free */
 	const _Atomic uint32_t *zone_flags; /* c: 0: the zone is neither short nor disturbed */
+	_Alignas(64) uint32_t frames[]; /* p: QR_MAGAZINE_ROOM() */
+};
+
+/* Laid out as a ring is, for steps that come to one or the other. */
+struct qr_magazine_put {
+	_Alignas(64)
+		uint64_t limit; /* p: with so many it is full; 0: none of this order is cached */
+	_Atomic uint64_t nr; /* P: blocks in it */
+	_Alignas(64) uint32_t frames[]; /* p: QR_MAGAZINE_PUT_ROOM() */
 };
 
 _Static_assert(sizeof(struct qr_magazine_ring) == 64, "all a step reads of a CPU is one line");
+_Static_assert(offsetof(struct qr_magazine_ring, tail) == offsetof(struct qr_magazine_put, nr) &&
+		       offsetof(struct qr_magazine_ring, frames) ==
+			       offsetof(struct qr_magazine_put, frames),
+	       "where a block comes to");
 _Static_assert(QR_MAGAZINE_ROOM(0) <= UINT16_MAX, "a ring's limit");
 
+/* Where the magazines of an order begin, behind those of all smaller ones, in bytes. */
+#define QR_RING_SIZE(order) (sizeof(struct qr_magazine_ring) + 4 * QR_MAGAZINE_ROOM(order))
+#define QR_RING_AT(order) ((order) ? QR_RING_SIZE(0) + ((order)-1u) * QR_RING_SIZE(1) : 0)
+/* 1024 frames, 512, 256, 128, and from then on 64. */
+#define QR_PUT_AT(order) \
+	(sizeof(struct qr_magazine_put) * (order) + \
+	 4 * ((order) < 4 ? 2048u - (2048u >> (order)) : 1920u + 64u * ((order)-4u)))
+
 struct qr_magazines {
-	struct qr_magazine_ring get[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_ORDERS];
-	struct qr_magazine_put put[QR_MAGAZINE_ORDERS];
+	/* Rings by type, and put magazines: see qr__ring() and qr__put(). */
+	_Alignas(64) char rings[QR_MIGRATE_PCPTYPES][QR_RING_AT(QR_MAGAZINE_ORDERS)];
+	_Alignas(64) char puts[QR_PUT_AT(QR_MAGAZINE_ORDERS)];
 
 	_Atomic uint64_t pages_in; /* P: that refills brought */
 	_Atomic uint64_t pages_unused, blocks_unused; /* P: and that left otherwise than by use */
 	_Atomic uint64_t pages_out; /* P: freed to put magazines, and given back by now */
-
-	uint32_t get_frames[QR_MIGRATE_PCPTYPES][QR_MAGAZINE_END(QR_PAGEBLOCK_ORDER)]; /* p */
-	uint32_t put_frames[QR_MAGAZINE_PUT_END(QR_PAGEBLOCK_ORDER)]; /* p */
 };
 
 #define QR_MAGAZINE_EMPTY UINT32_MAX
 
 _Static_assert((QR_MAGAZINE_ROOM(0) & (QR_MAGAZINE_ROOM(0) - 1)) == 0, "rings go round by a mask");
+
+/* The doors to magazines. */
+QR_INLINE struct qr_magazine_ring *qr__ring(const struct qr_magazines *mag,
+					    enum qr_migratetype type, unsigned order)
+{
+	return (struct qr_magazine_ring *)(void *)((uintptr_t)&mag->rings[type] +
+						   QR_RING_AT(order));
+}
+
+QR_INLINE struct qr_magazine_put *qr__put(const struct qr_magazines *mag, unsigned order)
+{
+	return (struct qr_magazine_put *)(void *)((uintptr_t)&mag->puts + QR_PUT_AT(order));
+}
 
 /* Blocks in a ring. */
 QR_INLINE unsigned qr__ring_nr(const struct qr_magazine_ring *ring)
@@ -122,19 +142,7 @@ QR_INLINE unsigned qr__ring_nr(const struct qr_magazine_ring *ring)
 
 QR_INLINE unsigned qr__put_nr(const struct qr_magazines *mag, unsigned order)
 {
-	return (unsigned)qr__read(&mag->put[order].nr);
-}
-
-/* The frames of a ring of this order, from place 0 on; and of a put magazine. */
-QR_INLINE uint32_t *qr__ring_frames(struct qr_magazines *mag, enum qr_migratetype type,
-				    unsigned order)
-{
-	return &mag->get_frames[type][QR_MAGAZINE_END(order) - QR_MAGAZINE_ROOM(order)];
-}
-
-QR_INLINE uint32_t *qr__put_frames(struct qr_magazines *mag, unsigned order)
-{
-	return &mag->put_frames[QR_MAGAZINE_PUT_END(order) - QR_MAGAZINE_PUT_ROOM(order)];
+	return (unsigned)qr__read(&qr__put(mag, order)->nr);
 }
 
 /* Where block n of a ring is. */
@@ -147,13 +155,13 @@ QR_INLINE uint64_t qr__ring_place(uint64_t n, unsigned order)
 QR_INLINE uint32_t qr__magazine_get(struct qr_magazines *mag, enum qr_migratetype type,
 				    unsigned order)
 {
-	struct qr_magazine_ring *ring = &mag->get[type][order];
+	struct qr_magazine_ring *ring = qr__ring(mag, type, order);
 	uint64_t head = qr__read(&ring->head);
 
 	if (qr__unlikely(head == qr__read(&ring->tail)))
 		return QR_MAGAZINE_EMPTY;
 	qr__write(&ring->head, head + 1);
-	return qr__ring_frames(mag, type, order)[qr__ring_place(head, order)];
+	return ring->frames[qr__ring_place(head, order)];
 }
 
 /*
@@ -162,10 +170,11 @@ QR_INLINE uint32_t qr__magazine_get(struct qr_magazines *mag, enum qr_migratetyp
  */
 QR_INLINE unsigned qr__magazine_put(struct qr_magazines *mag, uint32_t frame, unsigned order)
 {
-	unsigned nr = qr__put_nr(mag, order);
+	struct qr_magazine_put *put = qr__put(mag, order);
+	unsigned nr = (unsigned)qr__read(&put->nr);
 
-	qr__put_frames(mag, order)[nr] = frame;
-	qr__write(&mag->put[order].nr, nr + 1);
+	put->frames[nr] = frame;
+	qr__write(&put->nr, nr + 1);
 	return nr + 1;
 }
 
@@ -177,12 +186,12 @@ QR_INLINE bool qr__magazine_return(struct qr_magazines *mag, uint32_t frame,
 				   enum qr_migratetype type)
 {
 	const unsigned order = QR_PAGEBLOCK_ORDER;
-	struct qr_magazine_ring *ring = &mag->get[type][order];
+	struct qr_magazine_ring *ring = qr__ring(mag, type, order);
 	uint64_t tail = qr__read(&ring->tail);
 
 	if (qr__unlikely(qr__ring_nr(ring) >= ring->limit))
 		return false;
-	qr__ring_frames(mag, type, order)[qr__ring_place(tail, order)] = frame;
+	ring->frames[qr__ring_place(tail, order)] = frame;
 	qr__write(&ring->tail, tail + 1);
 	return true;
 }

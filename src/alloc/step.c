@@ -53,14 +53,12 @@ static struct qr_magazine_ring *ring_of(const struct qr_step_route *route, unsig
 static void ring_init(struct qr_per_cpu_pages *pcp, const struct qr_zone *zone, unsigned type,
 		      unsigned order)
 {
-	struct qr_magazine_ring *ring = &pcp->mag.get[type][order];
+	struct qr_magazine_ring *ring = qr__ring(&pcp->mag, (enum qr_migratetype)type, order);
 
 	ring->mark = qr__route_of(zone, type, order);
 	ring->open =
 		zone->id | QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1);
-	ring->frames = qr__ring_frames(&pcp->mag, type, order);
-	ring->put = &pcp->mag.put[order];
-	ring->put->frames = qr__put_frames(&pcp->mag, order);
+	ring->put = qr__put(&pcp->mag, order);
 	ring->lock = &pcp->lock.taken;
 	ring->zone_flags = &zone->flags;
 }
@@ -71,7 +69,7 @@ static void route_init(struct qr_step_route *route, struct qr_zone *zone, unsign
 	for (unsigned cpu = 0; cpu < zone->frames->base.nr_cpus; cpu++)
 		ring_init(qr__pcp_of(zone, cpu), zone, type, order);
 	route->zone = zone;
-	route->ring = &zone->pcp->mag.get[type][order];
+	route->ring = qr__ring(&zone->pcp->mag, (enum qr_migratetype)type, order);
 	route->open = route->ring->open;
 	route->order = (uint8_t)order;
 }

@@ -69,7 +69,7 @@
  * ----
  * Taking n single pages costs one choice (a few words of bitmap for each order), one pass over a
  * line, and one refiling, whatever n is.  Giving a page costs two cache lines: the bits and the
- * pageblock's 20 bytes; and for a pageblock that is loose one look and one refiling, however many
+ * pageblock's 16 bytes; and for a pageblock that is loose one look and one refiling, however many
  * pages it got since somebody took from its stripe.  Nothing depends on the size of the zone.
  *
  * Locking

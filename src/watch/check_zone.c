@@ -327,8 +327,8 @@ static void ring_check(struct qr_checker *c, const struct cache_list *magazine,
 {
 	const unsigned order = magazine->order, room = QR_MAGAZINE_ROOM(order);
 	const enum qr_migratetype type = (enum qr_migratetype)magazine->list;
-	const struct qr_magazine_ring *ring = &mag->get[type][order];
-	const uint32_t *frames = qr__ring_frames(mag, type, order);
+	const struct qr_magazine_ring *ring = qr__ring(mag, type, order);
+	const uint32_t *frames = ring->frames;
 	unsigned first = (unsigned)qr__ring_place(qr__read(&ring->head), order);
 	unsigned nr = qr__ring_nr(ring), row = (unsigned)qr__min(nr, room - first);
 
@@ -345,7 +345,7 @@ static void magazines_check(struct qr_checker *c, unsigned cpu, magazine_visit *
 		struct cache_list magazine = {
 			.cpu = cpu, .order = order, .kind = "magazine for frees,"};
 
-		magazine_check(c, &magazine, qr__put_frames(mag, order), qr__put_nr(mag, order),
+		magazine_check(c, &magazine, qr__put(mag, order)->frames, qr__put_nr(mag, order),
 			       QR_MAGAZINE_PUT_ROOM(order), visit);
 		magazine.kind = "magazine of type";
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES && !c->broken; type++) {
@@ -432,8 +432,8 @@ static bool frame_is_among(const uint32_t *frames, unsigned nr, uint32_t index)
 static bool is_in_ring(struct qr_magazines *mag, enum qr_migratetype type, unsigned order,
 		       uint32_t index)
 {
-	const struct qr_magazine_ring *ring = &mag->get[type][order];
-	const uint32_t *frames = qr__ring_frames(mag, type, order);
+	const struct qr_magazine_ring *ring = qr__ring(mag, type, order);
+	const uint32_t *frames = ring->frames;
 
 	for (uint64_t n = qr__read(&ring->head); n != qr__read(&ring->tail); n++) {
 		if (frames[qr__ring_place(n, order)] == index)
@@ -450,7 +450,7 @@ static bool is_in_magazines(struct qr_magazines *mag, uint32_t index, unsigned o
 		if (is_in_ring(mag, (enum qr_migratetype)type, order, index))
 			return true;
 	}
-	return frame_is_among(qr__put_frames(mag, order), qr__put_nr(mag, order), index);
+	return frame_is_among(qr__put(mag, order)->frames, qr__put_nr(mag, order), index);
 }
 
 /*

@@ -489,7 +489,7 @@ static struct qr_magazines *magazines_of(struct test_machine *m)
 static uint32_t *cached_index(struct test_machine *m)
 {
 	struct qr_page *page = cached(m);
-	uint32_t *first = qr__put_frames(magazines_of(m), 0);
+	uint32_t *first = qr__put(magazines_of(m), 0)->frames;
 
 	assert_int_equal(*first, qr__page_index(qr__frames(m->q), page));
 	return first;
@@ -502,12 +502,12 @@ static void p1_wild_index(struct test_machine *m)
 
 static void p1_overfull(struct test_machine *m)
 {
-	qr__write(&magazines_of(m)->put[0].nr, QR_MAGAZINE_PUT_ROOM(0) + 1);
+	qr__write(&qr__put(magazines_of(m), 0)->nr, QR_MAGAZINE_PUT_ROOM(0) + 1);
 }
 
 static void p1_overfull_get(struct test_machine *m)
 {
-	struct qr_magazine_ring *ring = &magazines_of(m)->get[QR_MIGRATE_RECLAIMABLE][1];
+	struct qr_magazine_ring *ring = qr__ring(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 1);
 
 	qr__write(&ring->tail, qr__read(&ring->head) + QR_MAGAZINE_ROOM(1) + 1);
 }
@@ -524,26 +524,26 @@ static void p2_magazine_order(struct test_machine *m)
 	uint32_t index = *cached_index(m);
 
 	/* The magazine of order 1 has it now. */
-	qr__write(&magazines_of(m)->put[0].nr, 0);
-	*qr__put_frames(magazines_of(m), 1) = index;
-	qr__write(&magazines_of(m)->put[1].nr, 1);
+	qr__write(&qr__put(magazines_of(m), 0)->nr, 0);
+	*qr__put(magazines_of(m), 1)->frames = index;
+	qr__write(&qr__put(magazines_of(m), 1)->nr, 1);
 }
 
 /* Cached by its record, and in no magazine. */
 static void p5_magazine_lost_it(struct test_machine *m)
 {
 	cached_index(m);
-	qr__write(&magazines_of(m)->put[0].nr, 0);
+	qr__write(&qr__put(magazines_of(m), 0)->nr, 0);
 }
 
 /* In another magazine of the same CPU, in the same one, and in another CPU's. */
 static void p6_fetched_and_freed(struct test_machine *m)
 {
 	uint32_t index = *cached_index(m);
-	struct qr_magazine_ring *ring = &magazines_of(m)->get[QR_MIGRATE_RECLAIMABLE][0];
+	struct qr_magazine_ring *ring = qr__ring(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0);
 
 	assert_int_equal(qr__ring_nr(ring), 0);
-	qr__ring_frames(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0)[0] = index;
+	qr__ring(magazines_of(m), QR_MIGRATE_RECLAIMABLE, 0)->frames[0] = index;
 	qr__write(&ring->tail, 1);
 }
 

@@ -102,7 +102,7 @@ static inline struct qr_magazines *mag(void)
 
 static inline struct qr_magazine_ring *ring(unsigned order)
 {
-	return &mag()->get[QR_MIGRATE_UNMOVABLE][order];
+	return qr__ring(mag(), QR_MIGRATE_UNMOVABLE, order);
 }
 
 static inline unsigned nr_ring(unsigned order)
@@ -164,7 +164,7 @@ static inline bool same_pageblock(const struct qr_page *a, const struct qr_page 
 static inline void last_set(struct qr_per_cpu_pages *cache, const struct qr_page *page,
 			    unsigned order)
 {
-	atomic_store(&cache->mag.get[QR_MIGRATE_UNMOVABLE][order].last,
+	atomic_store(&qr__ring(&cache->mag, QR_MIGRATE_UNMOVABLE, order)->last,
 		     (uint32_t)(page - allocator()->frames.pages));
 }
 

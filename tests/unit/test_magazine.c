@@ -18,7 +18,7 @@ static struct qr_magazines *mag(void)
 
 static unsigned nr_get(enum qr_migratetype type, unsigned order)
 {
-	return qr__ring_nr(&mag()->get[type][order]);
+	return qr__ring_nr(qr__ring(mag(), type, order));
 }
 
 static unsigned nr_put(unsigned order)
@@ -69,21 +69,22 @@ static void test_rooms_do_not_overlap(void **state)
 		for (unsigned n = 0; n < QR_MAGAZINE_PUT_ROOM(order); n++)
 			qr__magazine_put(all, frame_name(QR_MIGRATE_PCPTYPES, order, n), order);
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
-			uint32_t *frames = qr__ring_frames(all, type, order);
+			struct qr_magazine_ring *ring = qr__ring(all, type, order);
 
-			assert_in_range(frames - all->get_frames[type] + QR_MAGAZINE_ROOM(order), 1,
-					sizeof(all->get_frames[type]) / 4);
+			assert_in_range((char *)&ring->frames[QR_MAGAZINE_ROOM(order)] -
+						all->rings[type],
+					1, sizeof(all->rings[type]));
 			for (unsigned n = 0; n < QR_MAGAZINE_ROOM(order); n++)
-				frames[n] = frame_name(type, order, n);
-			qr__write(&all->get[type][order].tail, QR_MAGAZINE_ROOM(order));
+				ring->frames[n] = frame_name(type, order, n);
+			qr__write(&ring->tail, QR_MAGAZINE_ROOM(order));
 		}
 	}
 	for (unsigned order = 0; order < ORDERS; order++) {
-		const uint32_t *put = qr__put_frames(all, order);
+		const uint32_t *put = qr__put(all, order)->frames;
 
 		assert_true(QR_MAGAZINE_ROOM(order) >= 8);
-		assert_in_range(put - all->put_frames + QR_MAGAZINE_PUT_ROOM(order), 1,
-				sizeof(all->put_frames) / sizeof(all->put_frames[0]));
+		assert_in_range((const char *)&put[QR_MAGAZINE_PUT_ROOM(order)] - all->puts, 1,
+				sizeof(all->puts));
 		for (unsigned n = 0; n < QR_MAGAZINE_PUT_ROOM(order); n++)
 			assert_int_equal(put[n], frame_name(QR_MIGRATE_PCPTYPES, order, n));
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
@@ -377,7 +378,7 @@ static void test_short_zones_get_batches_back(void **state)
 	assert_int_equal(nr_put(0), 0);
 	assert_int_equal(nr_free(), free_before + 8);
 	assert_int_equal(qr__pcp_read(&pcp()->high), 92);
-	assert_int_equal(mag()->put[0].limit, 46);
+	assert_int_equal(qr__put(mag(), 0)->limit, 46);
 	qr__zone_flag_clear(zone(), QR_ZONE_RECLAIM_ACTIVE);
 	sizes_end();
 	end();
@@ -732,7 +733,7 @@ static void test_bad_pages_are_leaked(void **state)
 	mag_sizes(8, 256, 256);
 	take(QR_GFP_KERNEL, 0);
 	waiting = (uint64_t)count();
-	bad = &qr__frames(m->q)->pages[qr__ring_frames(mag(), UNMOVABLE, 0)[1]];
+	bad = &qr__frames(m->q)->pages[qr__ring(mag(), UNMOVABLE, 0)->frames[1]];
 	qr__page_set(qr__frames(m->q), bad, QR_PG_LRU);
 	page = take(QR_GFP_KERNEL, 0);
 	assert_ptr_not_equal(page, bad);

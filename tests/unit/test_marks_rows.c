@@ -32,14 +32,15 @@ static void rows_begin(unsigned order)
 	step_begin(1);
 	its_order = order;
 	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++)
-		mag()->get[type][order].limit = 0; /* whole pageblocks would go straight back */
+		qr__ring(mag(), (enum qr_migratetype)type, order)->limit =
+			0; /* whole pageblocks would go straight back */
 	for (unsigned n = 0; n < NR; n++, at += pages) {
 		assert_int_equal(qr_alloc_pages_at(m->q, at, order, QR_GFP_KERNEL, &page), 0);
 		frame[n] = (uint32_t)(page - allocator()->frames.pages);
 		give(page, order);
 	}
 	assert_int_equal(nr_put(order), NR);
-	atomic_store(&mag()->put[order].nr, 0);
+	atomic_store(&qr__put(mag(), order)->nr, 0);
 	marks_are(0, NR, QR_MARK_CACHED);
 }
 

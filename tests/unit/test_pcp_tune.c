@@ -47,7 +47,7 @@ static unsigned nr_to_get(int nid, unsigned cpu)
 {
 	struct qr_magazines *mag = &qr__pcp_of(qr_zone_at(m->q, nid, QR_ZONE_NORMAL), cpu)->mag;
 
-	return qr__ring_nr(&mag->get[QR_MIGRATE_UNMOVABLE][0]);
+	return qr__ring_nr(qr__ring(mag, QR_MIGRATE_UNMOVABLE, 0));
 }
 
 /* Leave nr pages in a CPU's cache; a way of its own for each CPU. */

@@ -43,7 +43,7 @@ static void test_types(void **state)
 	(void)state;
 	step_begin(1);
 	for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++) {
-		struct qr_magazine_ring *own = &mag()->get[type][0];
+		struct qr_magazine_ring *own = qr__ring(mag(), (enum qr_migratetype)type, 0);
 		struct qr_page *page, *first = take(gfps[type], 0);
 		unsigned nr = qr__ring_nr(own);
 
@@ -102,7 +102,7 @@ static void test_full_magazines_turn_back(void **state)
 		for (unsigned n = 0; n < 4; n++)
 			pages[n] = step_take(order);
 		qr_drain_all_pages(m->q, NULL);
-		mag()->put[order].limit = 4;
+		qr__put(mag(), order)->limit = 4;
 		ring(order)->limit = 0;
 		free_before = nr_free();
 		for (unsigned n = 0; n < 3; n++)

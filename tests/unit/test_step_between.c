@@ -402,9 +402,9 @@ static void test_copies_in_one_drain(void **state)
 {
 	(void)state;
 	copies_make(0, false);
-	cache(1)->mag.put[0].nr = 0;
-	qr__put_frames(mag(), 0)[1] = qr__put_frames(mag(), 0)[0];
-	qr__write(&mag()->put[0].nr, 2);
+	qr__put(&cache(1)->mag, 0)->nr = 0;
+	qr__put(mag(), 0)->frames[1] = qr__put(mag(), 0)->frames[0];
+	qr__write(&qr__put(mag(), 0)->nr, 2);
 	assert_int_equal(count(), 2);
 	copies_end();
 }

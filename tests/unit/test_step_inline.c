@@ -98,7 +98,7 @@ static void end(void)
 
 static struct qr_magazine_ring *ring(qr_gfp_t gfp, unsigned order)
 {
-	return &t.pcp->mag.get[qr__fast_request_type(gfp)][order];
+	return qr__ring(&t.pcp->mag, qr__fast_request_type(gfp), order);
 }
 
 static uint64_t index_of(const struct qr_page *page)
@@ -249,7 +249,7 @@ static void test_gives_go_straight_back(void **state)
 
 static void put_takes(uint64_t i, unsigned order)
 {
-	struct qr_magazine_put *put = &t.pcp->mag.put[order];
+	struct qr_magazine_put *put = qr__put(&t.pcp->mag, order);
 	uint64_t nr = qr__read(&put->nr);
 
 	assert_int_equal(step_give(i, order), QR_LOCAL_DONE);
@@ -307,7 +307,7 @@ static void test_full_magazines_turn_back(void **state)
 {
 	BEGIN_OR_SKIP;
 	for (unsigned order = 0; order < ORDERS; order++) {
-		struct qr_magazine_put *put = &t.pcp->mag.put[order];
+		struct qr_magazine_put *put = qr__put(&t.pcp->mag, order);
 		uint64_t i = take(KERNEL, order), limit = put->limit;
 
 		ring(KERNEL, order)->limit = 0;

@@ -190,7 +190,9 @@ static bool some_went_straight_back(void)
 
 		for (unsigned type = 0; type < QR_MIGRATE_PCPTYPES; type++)
 			for (unsigned order = 0; order < QR_MAGAZINE_ORDERS; order++)
-				pages += qr__read(&mag->get[type][order].tail) << order;
+				pages += qr__read(&qr__ring(mag, (enum qr_migratetype)type, order)
+							   ->tail)
+					 << order;
 		pages -= qr__read(&mag->pages_in);
 	}
 	return pages > 0;
