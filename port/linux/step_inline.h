@@ -24,7 +24,6 @@
 #define QR_RING_MARK 22
 #define QR_RING_PUT 32
 #define QR_RING_LOCK 40
-#define QR_RING_ZONE_FLAGS 48
 #define QR_RING_FRAMES 64
 #define QR_PUT_LIMIT 0
 #define QR_PUT_NR QR_RING_TAIL
@@ -48,7 +47,6 @@ QR_STEP_IS_AT(qr_magazine_ring, limit, QR_RING_LIMIT);
 QR_STEP_IS_AT(qr_magazine_ring, mark, QR_RING_MARK);
 QR_STEP_IS_AT(qr_magazine_ring, put, QR_RING_PUT);
 QR_STEP_IS_AT(qr_magazine_ring, lock, QR_RING_LOCK);
-QR_STEP_IS_AT(qr_magazine_ring, zone_flags, QR_RING_ZONE_FLAGS);
 QR_STEP_IS_AT(qr_magazine_ring, frames, QR_RING_FRAMES);
 QR_STEP_IS_AT(qr_magazine_put, limit, QR_PUT_LIMIT);
 QR_STEP_IS_AT(qr_magazine_put, nr, QR_PUT_NR);
@@ -71,14 +69,23 @@ _Static_assert(sizeof(struct qr_step_route) == 1 << QR_ROUTE_SHIFT, "the distanc
 	"shlq $" QR_STEP_TEXT(QR_CPU_SHIFT) ", %[" of "]\n\t" \
 	"addq %[cpus], %[" of "]\n\t"
 
-/* The cache's lock is free, and its zone as usual. */
-#define QR_STEP_CALM \
+/*
+ * The cache's lock is free and nothing speaks against it: one word, and zero.  That drops are not
+ * plain, which is its highest bit, is nothing to who takes.
+ */
+#define QR_STEP_CALM_TO_GIVE \
 	"movq " QR_STEP_TEXT(QR_RING_LOCK) "(%[ring]), %%rax\n\t" \
-	"cmpl $0, (%%rax)\n\t" \
-	"jne %l[back]\n\t" \
-	"movq " QR_STEP_TEXT(QR_RING_ZONE_FLAGS) "(%[ring]), %%rax\n\t" \
-	"cmpl $0, (%%rax)\n\t" \
+	"cmpq $0, (%%rax)\n\t" \
 	"jne %l[back]\n\t"
+#define QR_STEP_CALM_TO_TAKE \
+	"movq " QR_STEP_TEXT(QR_RING_LOCK) "(%[ring]), %%rax\n\t" \
+	"movq (%%rax), %%rax\n\t" \
+	"addq %%rax, %%rax\n\t" \
+	"jne %l[back]\n\t"
+
+QR_STEP_IS_AT(qr_local_lock, taken, 0);
+QR_STEP_IS_AT(qr_local_lock, closed, 4);
+_Static_assert(QR_STEPS_DROP_NOT == UINT32_C(1) << 31, "the highest bit of both");
 
 static inline __attribute__((always_inline)) bool
 qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, unsigned order,
@@ -97,7 +104,7 @@ qr_step_inline_take(uintptr_t area, struct qr_allocator *alloc, uint64_t way, un
 		"je %l[back]\n\t"
 		"cmpq %[ring], " QR_STEP_TEXT(QR_CPU_RECENT) "(%[cpu],%[order],8)\n\t"
 		"jne 5f\n\t"
-		QR_STEP_CALM
+		QR_STEP_CALM_TO_TAKE
 		"movq " QR_STEP_TEXT(QR_RING_HEAD) "(%[ring]), %[head]\n\t"
 		"cmpq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[head]\n\t"
 		"je %l[back]\n\t"
@@ -179,9 +186,7 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		"movzbl " QR_STEP_TEXT(QR_RING_MARK) "(%[ring]), %%eax\n\t"
 		"cmpb %%al, %[mark]\n\t"
 		"jne 5f\n"
-		"3:\t" QR_STEP_CALM
-		"cmpl $0, %[gate]\n\t"
-		"jne %l[back]\n\t"
+		"3:\t" QR_STEP_CALM_TO_GIVE
 		"movl " QR_STEP_TEXT(QR_RING_LAST) "(%[ring]), %%eax\n\t"
 		"xorl %k[i], %%eax\n\t"
 		"testl %[apart], %%eax\n\t"
@@ -200,7 +205,7 @@ qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t 
 		  [nr_cpus] "m"(alloc->frames.base.nr_cpus),
 		  /* so that what lies at recent[0] of a record is recent[order] */
 		  [cpus] "rm"(alloc->step_cpus + order * sizeof(ring)),
-		  [gate] "m"(alloc->speculation_mode), [routes] "m"(alloc->routes),
+		  [routes] "m"(alloc->routes),
 		  [apart] "ri"(qr__step_apart(order)), [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1),
 		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages))
 		: "rax", "memory", "cc"

@@ -79,8 +79,7 @@ struct qr_magazine_ring {
 	uint8_t mark; /* c: of what left it */
 	uint64_t open; /* c: what the state says of that, if it is plain */
 	struct qr_magazine_put *put; /* c: where its blocks are freed to, if not back here */
-	const _Atomic uint32_t *lock; /* c: the cache's; 0: free */
-	const _Atomic uint32_t *zone_flags; /* c: 0: the zone is neither short nor disturbed */
+	const struct qr_local_lock *lock; /* c: the cache's */
 	_Alignas(64) uint32_t frames[]; /* p: QR_MAGAZINE_ROOM() */
 };
 

@@ -18,14 +18,16 @@
  *			a plain drop
  *	CLOSING		is anybody still in the middle of a speculation?
  *
- * A plain drop is done under the lock of a CPU's cache, with the mode read under that lock.
+ * A plain drop is done under the lock of a CPU's cache, with the mode read under that lock; or by a
+ * step (step.h), which looks at what is told beside that lock while the mode is not CLOSED.
  *
  * Opening
  * -------
  * The mode becomes OPENING, then each cache of each CPU is locked once, then it becomes OPEN.  Who
  * had his cache's lock before us, and may have seen CLOSED, has let it go, and his plain store with
  * it: we see it, and so does every speculator, who sees the OPEN that we write later.  Who gets his
- * lock after us sees OPENING, or what came after it.
+ * lock after us sees OPENING, or what came after it.  A step is as one that had the lock: before
+ * any cache is locked all are told.
  *
  * Closing
  * -------
@@ -68,6 +70,20 @@ static enum qr_speculation_mode mode_of(const struct qr_allocator *alloc)
 							      memory_order_seq_cst);
 }
 
+/* Whether steps may drop plainly is told to each CPU. */
+static void steps_tell(struct qr_allocator *alloc, bool closed)
+{
+	struct qr_zone *zone;
+
+	qr__for_each_zone(&alloc->frames, zone)
+	{
+		if (zone->pcp_locks)
+			qr__local_close_all(
+				zone->pcp_locks, zone->pcp_stride, qr__alloc_base(alloc)->nr_cpus,
+				closed ? QR_STEPS_DROP_NOT : 0, closed ? 0 : QR_STEPS_DROP_NOT);
+	}
+}
+
 /* Whoever is in the middle of a plain drop is through with it when this returns. */
 static void drops_wait(struct qr_allocator *alloc)
 {
@@ -89,6 +105,7 @@ static QR_COLD void speculation_open(struct qr_allocator *alloc)
 	qr__lock(base, &alloc->speculation.lock);
 	if (mode_of(alloc) != QR_SPECULATION_OPEN) {
 		mode_set(alloc, QR_SPECULATION_OPENING);
+		steps_tell(alloc, true);
 		drops_wait(alloc);
 		mode_set(alloc, QR_SPECULATION_OPEN);
 	}
@@ -130,6 +147,12 @@ void qr__speculation_end(struct qr_allocator *alloc)
 	user_leaves(alloc);
 }
 
+static void closed_again(struct qr_allocator *alloc)
+{
+	mode_set(alloc, QR_SPECULATION_CLOSED);
+	steps_tell(alloc, false);
+}
+
 static void speculation_close(struct qr_allocator *alloc)
 {
 	struct qr_base *base = qr__alloc_base(alloc);
@@ -142,7 +165,7 @@ static void speculation_close(struct qr_allocator *alloc)
 		if (atomic_load_explicit(&s->users, memory_order_seq_cst))
 			mode_set(alloc, QR_SPECULATION_OPEN);
 		else
-			mode_set(alloc, QR_SPECULATION_CLOSED);
+			closed_again(alloc);
 	}
 	qr__unlock(base, &s->lock);
 }

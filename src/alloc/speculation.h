@@ -40,6 +40,12 @@ void qr__plain_drops_resume(struct qr_allocator *alloc);
 void qr__speculation_decay(struct qr_allocator *alloc);
 
 /*
+ * Beside the flags of its zone, what a cache's lock says while drops are exchanges: a step that
+ * drops is not to be gone.
+ */
+#define QR_STEPS_DROP_NOT (UINT32_C(1) << 31)
+
+/*
  * By whoever has the only reference to a page and holds the lock of his CPU's cache: exchange the
  * word of its state for another; false: it is not @from any more, and nothing was written.  Not for
  * pages that go to a list: of two frees at once both may succeed, see speculation.c.

@@ -7,6 +7,7 @@
 #include "step.h"
 
 #include "../frames/layout.h"
+#include "speculation.h"
 
 /* Rooms ------------------------------------------------------------------------------------ */
 
@@ -59,8 +60,7 @@ static void ring_init(struct qr_per_cpu_pages *pcp, const struct qr_zone *zone, 
 	ring->open =
 		zone->id | QR_STATE_TYPE(QR_PT_INUSE) | QR_STATE_ORDER(order) | QR_STATE_REFS(1);
 	ring->put = qr__put(&pcp->mag, order);
-	ring->lock = &pcp->lock.taken;
-	ring->zone_flags = &zone->flags;
+	ring->lock = &pcp->lock;
 }
 
 static void route_init(struct qr_step_route *route, struct qr_zone *zone, unsigned type,
@@ -218,15 +218,9 @@ static enum qr_local_result hook_commit(const struct qr_base *base,
 	return base->platform.local_commit(base->platform.ctx, commit);
 }
 
-static const uint32_t *word_of(const struct qr_magazine_ring *ring)
+static const uint32_t *word_of(const _Atomic uint32_t *word)
 {
-	return (const uint32_t *)(const void *)ring->lock;
-}
-
-/* Neither short of pages nor disturbed in any other way? */
-static bool zone_open(const struct qr_magazine_ring *ring)
-{
-	return !atomic_load_explicit(ring->zone_flags, memory_order_relaxed);
+	return (const uint32_t *)(const void *)word;
 }
 
 /* The block that waits first in the ring would be taken by this; false: none waits. */
@@ -241,7 +235,7 @@ static bool take_prepare(struct qr_magazine_ring *ring, unsigned order, uint32_t
 	atomic_store_explicit(&ring->last, *i, memory_order_relaxed);
 	*commit = (struct qr_local_commit){
 		.cpu = cpu,
-		.word = word_of(ring),
+		.word = word_of(&ring->lock->taken),
 		.count = (uint64_t *)(void *)&ring->head,
 		.seen = head,
 	};
@@ -260,7 +254,8 @@ struct qr_page *qr__step_hook_alloc(struct qr_allocator *alloc, qr_gfp_t gfp, un
 	cpu = qr__cpu_racy(base);
 	ring = atomic_load_explicit(&qr__step_cpu(alloc, cpu)->ways[order][qr__step_way(gfp, 0)],
 				    memory_order_acquire);
-	if (!ring || !zone_open(ring) || !take_prepare(ring, order, cpu, &i, &commit) ||
+	if (!ring || qr__local_closed(ring->lock) & ~QR_STEPS_DROP_NOT ||
+	    !take_prepare(ring, order, cpu, &i, &commit) ||
 	    hook_commit(base, &commit) != QR_LOCAL_DONE)
 		return NULL;
 	if (!qr__step_open(alloc, ring, i, order) && !qr__step_open_by_state(alloc, ring, i))
@@ -317,20 +312,19 @@ enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_pa
 		return QR_LOCAL_NOT;
 	cpu = qr__cpu_racy(qr__alloc_base(alloc));
 	ring = ring_of(route, cpu);
-	if (!zone_open(ring) ||
+	if (qr__local_closed(ring->lock) ||
 	    !(place_back(ring, order, i, &place) || place_put(ring->put, &place)))
 		return QR_LOCAL_NOT;
-	return hook_commit(qr__alloc_base(alloc),
-			   &(struct qr_local_commit){
-				   .cpu = cpu,
-				   .word = word_of(ring),
-				   .count = (uint64_t *)(void *)place.count,
-				   .seen = place.seen,
-				   .gate = (const uint32_t *)(const void *)&alloc->speculation_mode,
-				   .mark = (uint8_t *)(void *)mark,
-				   .mark_is = ring->mark,
-				   .mark_becomes = QR_MARK_CACHED,
-				   .slot = place.slot,
-				   .number = (uint32_t)i,
-			   });
+	return hook_commit(qr__alloc_base(alloc), &(struct qr_local_commit){
+							  .cpu = cpu,
+							  .word = word_of(&ring->lock->taken),
+							  .count = (uint64_t *)(void *)place.count,
+							  .seen = place.seen,
+							  .gate = word_of(&ring->lock->closed),
+							  .mark = (uint8_t *)(void *)mark,
+							  .mark_is = ring->mark,
+							  .mark_becomes = QR_MARK_CACHED,
+							  .slot = place.slot,
+							  .number = (uint32_t)i,
+						  });
 }

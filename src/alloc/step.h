@@ -19,11 +19,12 @@
  *
  * As one
  * ------
- * A step holds if the cache's lock is free, and nobody else ran on the CPU meanwhile.  Why that is
- * as good as holding the lock is argued in base/local_lock.c: a step is a sequence as the taking of
- * the lock is, with another last store, that of a count in the place of that of the word.  Whoever
- * comes from afar claims the lock and lets all CPUs take notice, and from then on every step finds
- * it taken.  There are two ways to make one:
+ * A step holds if the cache's lock is free, nothing beside it speaks against a step (a flag of the
+ * zone, see frames/flags.c; or that drops are not plain, see speculation.c), and nobody else ran on
+ * the CPU meanwhile.  Why that is as good as holding the lock is argued in base/local_lock.c: a
+ * step is a sequence as the taking of the lock is, with another last store, that of a count in the
+ * place of that of the word.  Whoever comes from afar claims the lock and lets all CPUs take
+ * notice, and from then on every step finds it taken.  There are two ways to make one:
  *
  *	by hook		What is needed is read first and without protection, and the platform's
  *			local_commit is asked to store the rest on the condition that nothing has
@@ -86,7 +87,6 @@ struct qr_step_cpu {
 #define QR_STEP_CPU_SIZE (1u << QR_STEP_CPU_SHIFT)
 
 _Static_assert(sizeof(struct qr_step_cpu) <= QR_STEP_CPU_SIZE, "each begins so far from the last");
-_Static_assert(QR_SPECULATION_CLOSED == 0, "a gate is open at 0");
 
 /* How steps are gone now. */
 QR_INLINE uintptr_t qr__steps(const struct qr_allocator *alloc)

@@ -69,6 +69,7 @@
 void qr__local_lock_init(struct qr_local_lock *lock, enum qr_lock_rank rank)
 {
 	atomic_init(&lock->taken, QR_LOCAL_FREE);
+	atomic_init(&lock->closed, 0);
 	lock->rank = (uint32_t)rank;
 }
 
@@ -211,4 +212,20 @@ void qr__local_unlock_all(struct qr_base *base, struct qr_local_lock *first, siz
 {
 	for (unsigned cpu = nr; cpu-- > 0;)
 		qr__local_unlock_remote(base, lock_at(first, stride, cpu));
+}
+
+/* Reasons ---------------------------------------------------------------------------------- */
+
+/* Each bit for itself: of the others nobody loses sight, not even for a moment. */
+void qr__local_close_all(struct qr_local_lock *first, size_t stride, unsigned nr, uint32_t given,
+			 uint32_t taken_back)
+{
+	for (unsigned cpu = 0; cpu < nr; cpu++) {
+		_Atomic uint32_t *closed = &lock_at(first, stride, cpu)->closed;
+
+		if (given)
+			atomic_fetch_or_explicit(closed, given, memory_order_seq_cst);
+		if (taken_back)
+			atomic_fetch_and_explicit(closed, ~taken_back, memory_order_seq_cst);
+	}
 }

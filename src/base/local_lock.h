@@ -6,6 +6,9 @@
  * qr__local_trylock(), which never waits and, where the platform has the hooks for it, needs no
  * locked instruction.  Whoever wants the lock of a certain CPU, or of all, pays for that:
  * qr__local_lock() waits, and makes all CPUs take notice.  The theory is in local_lock.c.
+ *
+ * There may be ways for a CPU to do without its lock, as long as it is free (alloc/step.h).  Why
+ * these should not be gone just now stands beside the lock, so that one look tells.
  */
 #ifndef QR_BASE_LOCAL_LOCK_H
 #define QR_BASE_LOCAL_LOCK_H
@@ -17,8 +20,11 @@
 
 struct QR_CAPABILITY("local lock") qr_local_lock {
 	_Atomic uint32_t taken;
+	_Atomic uint32_t closed; /* reasons for its CPU not to go without the lock; 0: none */
 	uint32_t rank; /* constant */
 };
+
+_Static_assert(offsetof(struct qr_local_lock, closed) == 4, "taken and closed are one word");
 
 void qr__local_lock_init(struct qr_local_lock *lock, enum qr_lock_rank rank);
 
@@ -30,6 +36,16 @@ void qr__local_lock_all(struct qr_base *base, struct qr_local_lock *first, size_
 			unsigned nr);
 void qr__local_unlock_all(struct qr_base *base, struct qr_local_lock *first, size_t stride,
 			  unsigned nr);
+
+/* Of all these locks: some reasons are given, and others are taken back. */
+void qr__local_close_all(struct qr_local_lock *first, size_t stride, unsigned nr, uint32_t given,
+			 uint32_t taken_back);
+
+/* Why its CPU should not go without it; 0: for no reason. */
+QR_INLINE uint32_t qr__local_closed(const struct qr_local_lock *lock)
+{
+	return atomic_load_explicit(&lock->closed, memory_order_acquire);
+}
 
 static inline bool qr__local_is_locked(const struct qr_local_lock *lock)
 {

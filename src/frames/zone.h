@@ -30,6 +30,7 @@ struct qr_node;
 #define QR_ZONE_BELOW_HIGH (1u << 2) /* free pages fell below the high mark: caches shrink */
 #define QR_ZONE_SCARCE (1u << 3) /* so few free pages that requests must look at the marks */
 #define QR_ZONE_ISOLATED (1u << 4) /* some pageblock is isolated: no cache may keep its pages */
+#define QR_ZONE_FLAGS ((1u << 5) - 1)
 
 /*
  * A large zone may be divided into stripes, each with a lock of its own, so that CPUs do not wait
@@ -54,6 +55,7 @@ struct qr_zone {
 	struct qr_per_cpu_pages *pcp; /* c: CPU 0's; see qr__pcp_of() */
 	const struct qr_buddy_ops *ops; /* c */
 	void *buddy; /* c: the engine's state, under zone->lock by its rules */
+	struct qr_local_lock *pcp_locks; /* c: of its caches, CPU 0's; NULL: there are none yet */
 	uint32_t pcp_stride; /* c: from one CPU's cache to the next, in bytes */
 	unsigned nr_stripes; /* c: 0: not divided */
 	unsigned stripe_order; /* c: log2 of the pages in a stripe */
@@ -187,16 +189,21 @@ QR_INLINE bool qr__zone_flag(const struct qr_zone *zone, uint32_t flag)
 	return (atomic_load_explicit(&zone->flags, memory_order_relaxed) & flag) != 0;
 }
 
+/* flags.c: one of them changes, and all caches are told. */
+void qr__zone_flag_change(struct qr_zone *zone, uint32_t flag, bool on);
+/* Tell the caches all of them; who has changed some waits for nobody. */
+void qr__zone_flags_tell(struct qr_zone *zone, uint32_t flags);
+
 QR_INLINE void qr__zone_flag_set(struct qr_zone *zone, uint32_t flag)
 {
 	if (!qr__zone_flag(zone, flag))
-		atomic_fetch_or_explicit(&zone->flags, flag, memory_order_relaxed);
+		qr__zone_flag_change(zone, flag, true);
 }
 
 QR_INLINE void qr__zone_flag_clear(struct qr_zone *zone, uint32_t flag)
 {
 	if (qr__zone_flag(zone, flag))
-		atomic_fetch_and_explicit(&zone->flags, ~flag, memory_order_relaxed);
+		qr__zone_flag_change(zone, flag, false);
 }
 
 /* A watermark as requests see it: with the boost. */
@@ -227,7 +234,7 @@ QR_INLINE void qr__zone_scarce_review(struct qr_zone *zone)
 	if (qr__likely(scarce == qr__zone_flag(zone, QR_ZONE_SCARCE)))
 		return;
 	if (!scarce) {
-		atomic_fetch_and_explicit(&zone->flags, ~QR_ZONE_SCARCE, memory_order_seq_cst);
+		qr__zone_flag_change(zone, QR_ZONE_SCARCE, false);
 		scarce = qr__zone_is_scarce(zone);
 	}
 	if (scarce)

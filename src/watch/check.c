@@ -73,6 +73,7 @@ static const struct rule rules[] = {
 	{QR_INV_P4, "P4", "a cache's sizes make sense"},
 	{QR_INV_P5, "P5", "a block that says PCP is on a cache's list"},
 	{QR_INV_P6, "P6", "a block is in one place of one magazine"},
+	{QR_INV_P7, "P7", "a cache's lock says ISOLATED as its zone does"},
 	{QR_INV_O1, "O1", "a block in use has an owner record of its order"},
 	{QR_INV_O2, "O2", "what is free has no owner"},
 	{QR_INV_W1, "W1", "min <= low <= high <= promo"},

@@ -65,6 +65,7 @@ enum qr_invariant {
 	QR_INV_P4, /* a cache's sizes make sense */
 	QR_INV_P5, /* soft: a block that says PCP is on a cache's list */
 	QR_INV_P6, /* a block is in one place of one magazine */
+	QR_INV_P7, /* a cache's lock says ISOLATED as its zone does */
 
 	/* Page owner. */
 	QR_INV_O = 0x500,

@@ -382,6 +382,17 @@ static void sizes_of_cache_check(struct qr_checker *c, unsigned cpu)
 				 (int)low, (int)top);
 }
 
+/* Of flags, the one that only changes with the zone locked. */
+static void told_check(struct qr_checker *c, unsigned cpu)
+{
+	bool told = qr__local_closed(&qr__pcp_of(c->zone, cpu)->lock) & QR_ZONE_ISOLATED;
+
+	if (told != qr__zone_flag(c->zone, QR_ZONE_ISOLATED))
+		qr__check_broken(c, QR_INV_P7,
+				 "CPU %u, zone %s: the cache's lock says that %s is isolated", cpu,
+				 qr_zone_type_name(c->zone->type), told ? "something" : "nothing");
+}
+
 static void lists_check(struct qr_checker *c, unsigned cpu)
 {
 	const struct qr_per_cpu_pages *pcp = qr__pcp_of(c->zone, cpu);
@@ -416,6 +427,7 @@ void qr__check_caches_locked(struct qr_checker *c)
 		if (!magazines)
 			lists_check(c, cpu);
 		sizes_of_cache_check(c, cpu);
+		told_check(c, cpu);
 	}
 }
 

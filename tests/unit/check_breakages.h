@@ -432,6 +432,17 @@ static void p3_negative(struct test_machine *m)
 	qr__pcp_of(zone_of(m), 1)->count = -1;
 }
 
+static void p7_not_told(struct test_machine *m)
+{
+	isolate(m, MAX_PAGES);
+	atomic_store(&qr__pcp_of(zone_of(m), 1)->lock.closed, 0);
+}
+
+static void p7_not_taken_back(struct test_machine *m)
+{
+	atomic_store(&qr__pcp_of(zone_of(m), 0)->lock.closed, QR_ZONE_ISOLATED);
+}
+
 static void p4_batch(struct test_machine *m)
 {
 	qr__pcp_of(zone_of(m), 1)->batch = 0;
@@ -664,6 +675,10 @@ static const struct breakage breakages[] = {
 	BREAK_ONLY("bitmap", "P6", p6_fetched_and_freed, "P6: CPU 0, magazine "),
 	BREAK_ONLY("bitmap", "P6", p6_freed_twice, "is cached twice"),
 	BREAK_ONLY("bitmap", "P6", p6_freed_by_two, "is cached twice"),
+	BREAK("P7", p7_not_told,
+	      "P7: CPU 1, zone Normal: the cache's lock says that nothing is isolated"),
+	BREAK("P7", p7_not_taken_back,
+	      "P7: CPU 0, zone Normal: the cache's lock says that something is isolated"),
 	BREAK("P4", p4_batch, "P4: CPU 1, zone Normal: batch 0, "),
 	BREAK("P4", p4_high, "high_max -5"),
 	BREAK("P5", p5_lost, "P5: the block of order 0 at pfn 0x9 says PCP"),

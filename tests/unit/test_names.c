@@ -188,7 +188,7 @@ static void test_invariants(void **state)
 	(void)state;
 	while (qr__invariant_at(nr))
 		nr++;
-	assert_int_equal(nr, 43);
+	assert_int_equal(nr, 44);
 	names_check("invariant", nr, invariant_name);
 	for (unsigned i = 0; i < nr; i++)
 		assert_non_null(qr__invariant_rule(qr__invariant_at(i)));

@@ -384,21 +384,37 @@ static void test_locks_and_zones_turn_back(void **state)
 {
 	BEGIN_OR_SKIP;
 	closed_by(&t.pcp->lock.taken);
-	closed_by(&t.zone->flags);
+	closed_by(&t.pcp->lock.closed);
 	end();
 }
 
-static void test_the_gate_turns_frees_back(void **state)
+/* What closes steps is a zone's flag, as who has set it sees it. */
+static void test_flags_turn_back(void **state)
+{
+	BEGIN_OR_SKIP;
+	for (uint32_t flag = 1; flag & QR_ZONE_FLAGS; flag <<= 1) {
+		uint64_t i = take(KERNEL, 0);
+
+		qr__zone_flag_set(t.zone, flag);
+		assert_int_equal(step_take(KERNEL, 0), QR_LIST_NONE);
+		assert_int_equal(step_give(i, 0), QR_LOCAL_NOT);
+		qr__zone_flag_clear(t.zone, flag);
+		assert_int_equal(step_give(i, 0), QR_LOCAL_DONE);
+	}
+	end();
+}
+
+static void test_drops_that_are_not_plain_turn_back(void **state)
 {
 	uint64_t i;
 
 	BEGIN_OR_SKIP;
 	i = take(KERNEL, 0);
-	atomic_store(&t.alloc->speculation_mode, QR_SPECULATION_CLOSED + 1);
+	qr__plain_drops_stop(t.alloc);
 	assert_int_equal(step_give(i, 0), QR_LOCAL_NOT);
 	i = step_take(KERNEL, 0) == QR_LIST_NONE ? QR_LIST_NONE : i;
 	assert_int_not_equal(i, QR_LIST_NONE);
-	atomic_store(&t.alloc->speculation_mode, QR_SPECULATION_CLOSED);
+	qr__plain_drops_resume(t.alloc);
 	give(atomic_load(&ring(KERNEL, 0)->last), 0);
 	assert_int_equal(step_give(i, 0), QR_LOCAL_DONE);
 	end();
@@ -640,7 +656,8 @@ int main(void)
 		cmocka_unit_test(test_other_rings_are_found),
 		cmocka_unit_test(test_wrong_marks_turn_back),
 		cmocka_unit_test(test_locks_and_zones_turn_back),
-		cmocka_unit_test(test_the_gate_turns_frees_back),
+		cmocka_unit_test(test_flags_turn_back),
+		cmocka_unit_test(test_drops_that_are_not_plain_turn_back),
 		cmocka_unit_test(test_cpus_without_a_record_turn_back),
 #ifdef QR_RSEQ_STEPS
 		cmocka_unit_test(test_interrupted_takes_come_to_nothing),
