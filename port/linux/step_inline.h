@@ -171,52 +171,73 @@ back:
 	"jae %l[back]\n\t" \
 	"movl %k[nr], %%eax\n"
 
+/* What is near the block that left the ring last goes back there, all else not: to 6. */
+#define QR_STEP_IF_NEAR \
+	"movl " QR_STEP_TEXT(QR_RING_LAST) "(%[ring]), %%eax\n\t" \
+	"xorl %k[i], %%eax\n\t" \
+	"testl %[apart], %%eax\n\t" \
+	"jne 6f\n\t"
+
+/*
+ * The sequence, with the question whether a block is near, or without.  To cpus its order's place
+ * is added, so that what lies at recent[0] of a record is recent[order].
+ */
+#define QR_STEP_GIVE(NAME, NEAR) \
+static inline __attribute__((always_inline)) enum qr_local_result \
+NAME(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i, \
+		    unsigned order) \
+{ \
+	struct qr_magazine_ring *ring; /* the CPU and its record before; or a put magazine */ \
+	uint64_t nr; \
+ \
+	__asm__ volatile goto( \
+		QR_RSEQ_ENTER \
+		QR_STEP_CPU("ring") \
+		QR_STEP_RECORD("ring") \
+		"movq " QR_STEP_TEXT(QR_CPU_RECENT) "(%[ring]), %[ring]\n\t" \
+		"movzbl " QR_STEP_TEXT(QR_RING_MARK) "(%[ring]), %%eax\n\t" \
+		"cmpb %%al, %[mark]\n\t" \
+		"jne 5f\n" \
+		"3:\t" QR_STEP_CALM_TO_GIVE \
+		NEAR \
+		QR_STEP_BACK \
+		QR_STEP_BY_ROUTE \
+		QR_STEP_PUT \
+		"7:\tincq %[nr]\n\t" \
+		"movl %k[i], " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4)\n\t" \
+		"movb %[cached], %[mark]\n\t" \
+		"movq %[nr], " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring])" \
+		QR_RSEQ_LEAVE("doubt") \
+		: [ring] "=&r"(ring), [nr] "=&r"(nr) \
+		: [area] "r"(area), [i] "r"(i), [mark] "m"(*mark), [order] "ri"((uint8_t)order), \
+		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), \
+		  [cpus] "rm"(alloc->step_cpus + order * sizeof(ring)), \
+		  [routes] "m"(alloc->routes), \
+		  [apart] "i"(~(uint32_t)(QR_PAGEBLOCK_NR_PAGES - 1)), \
+		  [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1), \
+		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages)) \
+		: "rax", "memory", "cc" \
+		: back, doubt); \
+	return QR_LOCAL_DONE; \
+back: \
+	qr_rseq_leave(area); \
+	return QR_LOCAL_NOT; \
+doubt: \
+	qr_rseq_leave(area); \
+	return QR_LOCAL_IN_DOUBT; \
+}
+
+QR_STEP_GIVE(qr_step_give_near, QR_STEP_IF_NEAR)
+QR_STEP_GIVE(qr_step_give_anywhere, "")
+
+/* Whole pageblocks are all alike, wherever they lie. */
 static inline __attribute__((always_inline)) enum qr_local_result
 qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
 		    unsigned order)
 {
-	struct qr_magazine_ring *ring; /* the CPU and its record before; or a put magazine */
-	uint64_t nr;
-
-	__asm__ volatile goto(
-		QR_RSEQ_ENTER
-		QR_STEP_CPU("ring")
-		QR_STEP_RECORD("ring")
-		"movq " QR_STEP_TEXT(QR_CPU_RECENT) "(%[ring]), %[ring]\n\t"
-		"movzbl " QR_STEP_TEXT(QR_RING_MARK) "(%[ring]), %%eax\n\t"
-		"cmpb %%al, %[mark]\n\t"
-		"jne 5f\n"
-		"3:\t" QR_STEP_CALM_TO_GIVE
-		"movl " QR_STEP_TEXT(QR_RING_LAST) "(%[ring]), %%eax\n\t"
-		"xorl %k[i], %%eax\n\t"
-		"testl %[apart], %%eax\n\t"
-		"jne 6f\n\t"
-
-		QR_STEP_BACK
-		QR_STEP_BY_ROUTE
-		QR_STEP_PUT
-		"7:\tincq %[nr]\n\t"
-		"movl %k[i], " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4)\n\t"
-		"movb %[cached], %[mark]\n\t"
-		"movq %[nr], " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring])"
-		QR_RSEQ_LEAVE("doubt")
-		: [ring] "=&r"(ring), [nr] "=&r"(nr)
-		: [area] "r"(area), [i] "r"(i), [mark] "m"(*mark), [order] "ri"((uint8_t)order),
-		  [nr_cpus] "m"(alloc->frames.base.nr_cpus),
-		  /* so that what lies at recent[0] of a record is recent[order] */
-		  [cpus] "rm"(alloc->step_cpus + order * sizeof(ring)),
-		  [routes] "m"(alloc->routes),
-		  [apart] "ri"(qr__step_apart(order)), [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1),
-		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages))
-		: "rax", "memory", "cc"
-		: back, doubt);
-	return QR_LOCAL_DONE;
-back:
-	qr_rseq_leave(area);
-	return QR_LOCAL_NOT;
-doubt:
-	qr_rseq_leave(area);
-	return QR_LOCAL_IN_DOUBT;
+	if (order == QR_PAGEBLOCK_ORDER)
+		return qr_step_give_anywhere(area, alloc, mark, i, QR_PAGEBLOCK_ORDER);
+	return qr_step_give_near(area, alloc, mark, i, order);
 }
 
 /* clang-format on */

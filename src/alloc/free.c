@@ -362,15 +362,20 @@ static QR_NOINLINE void single_free(struct quire *q, uint64_t i, enum qr_local_r
 }
 
 /* The step of a whole pageblock asks less, and that of all others has constants in common. */
+static QR_NOINLINE void pageblock_free(struct quire *q, uint64_t i)
+{
+	enum qr_local_result step = qr__step_free(qr__allocator(q), i, QR_PAGEBLOCK_ORDER);
+
+	if (qr__unlikely(step != QR_LOCAL_DONE))
+		longer_free(q, i, QR_PAGEBLOCK_ORDER, step);
+}
+
 static QR_NOINLINE void blocks_free(struct quire *q, uint64_t i, unsigned order)
 {
 	enum qr_local_result step;
 
-	QR_ASSUME(order);
-	if (order == QR_PAGEBLOCK_ORDER)
-		step = qr__step_free(qr__allocator(q), i, QR_PAGEBLOCK_ORDER);
-	else
-		step = qr__step_free(qr__allocator(q), i, order);
+	QR_ASSUME(order && order != QR_PAGEBLOCK_ORDER);
+	step = qr__step_free(qr__allocator(q), i, order);
 	if (qr__unlikely(step != QR_LOCAL_DONE))
 		longer_free(q, i, order, step);
 }
@@ -381,7 +386,10 @@ QR_INLINE void free_at(struct quire *q, uint64_t i, unsigned order)
 	enum qr_local_result step;
 
 	if (qr__unlikely(order)) {
-		blocks_free(q, i, order);
+		if (order == QR_PAGEBLOCK_ORDER)
+			pageblock_free(q, i);
+		else
+			blocks_free(q, i, order);
 		return;
 	}
 	step = qr__step_free(qr__allocator(q), i, 0);
