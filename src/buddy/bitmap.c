@@ -487,6 +487,7 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	struct rooms rooms;
 
 	zone->buddy = buddy;
+	buddy->zone = zone;
 	span_round(&start_pfn, &end_pfn);
 	buddy->start_pfn = start_pfn;
 	buddy->nr_blocks = (uint32_t)((end_pfn - start_pfn) >> QR_PAGEBLOCK_ORDER);

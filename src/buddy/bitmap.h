@@ -105,6 +105,7 @@ struct bitmap_stripe {
 
 /* The engine's state, zone->buddy. */
 struct bitmap_buddy {
+	struct qr_zone *zone; /* c: whose state it is */
 	qr_pfn_t start_pfn; /* c: of block 0, a multiple of QR_MAX_ORDER_NR_PAGES */
 	uint32_t nr_blocks; /* c */
 	unsigned stripe_shift; /* c: log2 of the pageblocks in a stripe */
@@ -471,6 +472,7 @@ QR_INLINE void bitmap_fetch(const struct bitmap_buddy *buddy, uint64_t at)
 /* What came back in one hold of a stripe's lock, and is not accounted yet. */
 struct bitmap_given {
 	unsigned largest; /* order that a block became part of */
+	uint32_t types; /* QR_TYPE_BITs: that any of it is of */
 	int64_t in_parts[QR_MIGRATE_TYPES], pages[QR_MIGRATE_TYPES]; /* into parts, and else */
 };
 

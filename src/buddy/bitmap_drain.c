@@ -42,15 +42,17 @@ static bool is_one_stripe(const struct qr_zone *zone, const uint32_t *frames, un
 
 static void pages_account(struct draining *draining, struct bitmap_stripe *stripe)
 {
-	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
-		int64_t in_parts = draining->given.in_parts[type];
-		int64_t pages = draining->given.pages[type] + in_parts;
+	struct bitmap_given *given = &draining->given;
 
+	for (; given->types; given->types &= given->types - 1) {
+		unsigned type = qr__ctz64(given->types);
+		int64_t in_parts = given->in_parts[type], pages = given->pages[type] + in_parts;
+
+		given->in_parts[type] = given->pages[type] = 0;
 		if (!pages)
 			continue;
 		qr__bump(&stripe->part_pages[type], (uint64_t)in_parts);
 		qr__zone_account_free(draining->zone, pages, (enum qr_migratetype)type);
-		draining->given.in_parts[type] = draining->given.pages[type] = 0;
 	}
 }
 

@@ -134,17 +134,35 @@ static void parts_gather(struct gathering *gathering, uint32_t types, bool takes
 	}
 }
 
+/*
+ * Pageblocks @first + n for each bit n of @twice came and were counted, but had been whole before.
+ * A drain does not ask: what it takes was claimed, so this is somebody's memory gone bad.
+ */
+static QR_COLD void twice_refuse(const struct bitmap_buddy *buddy, enum bitmap_class class,
+				 uint32_t first, uint64_t twice)
+{
+	for (; twice; twice &= twice - 1) {
+		qr__freed_twice_report(buddy->zone, bitmap_pfn(buddy, first + qr__ctz64(twice)),
+				       QR_PAGEBLOCK_ORDER);
+		qr__zone_account_free(buddy->zone, -(int64_t)QR_PAGEBLOCK_NR_PAGES,
+				      bitmap_class_type(class));
+	}
+}
+
 /* Pageblocks that are whole, and in no block yet, join what they can. */
 static void came_gather(struct gathering *gathering, enum bitmap_class class, uint32_t word)
 {
 	struct bitmap_buddy *buddy = gathering->buddy;
 	uint64_t *came = &bitmap_set(buddy, gathering->stripe, SET_CAME(class))[word], row = *came;
+	uint64_t twice = row & bitmap_set(buddy, gathering->stripe, SET_WHOLE)[word];
 	uint32_t first = bitmap_first_of(buddy, gathering->stripe) + word * 64;
 
-	if (!row)
-		return;
 	*came = 0;
-	grown_note(gathering, qr__bitmap_whole_insert_row(buddy, first, row, class));
+	if (qr__unlikely(twice))
+		twice_refuse(buddy, class, first, twice);
+	if (row & ~twice)
+		grown_note(gathering,
+			   qr__bitmap_whole_insert_row(buddy, first, row & ~twice, class));
 }
 
 static void pageblocks_gather(struct gathering *gathering)

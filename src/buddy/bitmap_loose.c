@@ -17,7 +17,7 @@
  *		finds a pageblock there knows all about it that there is to know
  *
  * Whole pageblocks are noted likewise, in sets by class (SET_CAME): to join those is to join words
- * of sets, 64 pageblocks at a time.
+ * of sets, 64 pageblocks at a time.  That one has been whole all along is seen then, too.
  *
  * What came loose is gathered (bitmap_gather.c) before anybody takes from the stripe or sees the
  * whole zone.  How much there is to gather is bounded, for it is done with the stripe locked
@@ -130,6 +130,7 @@ static void ground_end(struct qr_zone *zone, const struct ground *ground, unsign
 		       struct bitmap_given *given)
 {
 	given->in_parts[ground->type] += (int64_t)((uint64_t)ground->nr << order);
+	given->types |= QR_TYPE_BIT(ground->type);
 	if (!ground->touched)
 		return;
 	ground->stripe->nr_loose += ground->began;
@@ -572,7 +573,7 @@ static uint64_t pageblocks_give(struct qr_zone *zone, const uint32_t *frames, ui
 			refused++;
 			continue;
 		}
-		if (qr__unlikely((ground.whole[word] | ground.came[word]) & bit)) {
+		if (qr__unlikely(ground.came[word] & bit)) {
 			twice_report(zone, frame, QR_PAGEBLOCK_ORDER);
 			refused++;
 			continue;
@@ -583,6 +584,7 @@ static uint64_t pageblocks_give(struct qr_zone *zone, const uint32_t *frames, ui
 	ground.stripe->came_words |= words;
 	given->pages[type] += ((int64_t)qr__popcount64(which ^ left) - refused)
 			      << QR_PAGEBLOCK_ORDER;
+	given->types |= QR_TYPE_BIT(type);
 	loose_note(zone, ground.stripe, type);
 	return left;
 }

@@ -339,11 +339,15 @@ static void test_a_row_in_pieces_is_refused_in_part(void **state)
 	}
 }
 
-/* What is whole is free already; it was a part before, and nobody has counted since. */
+/*
+ * What is whole is free already; it was a part before, and nobody has counted since.  Of a whole
+ * pageblock that is seen when it is gathered, and it is counted until then.
+ */
 static void test_a_block_of_what_is_whole_is_refused(void **state)
 {
 	(void)state;
-	for (unsigned order = 0; order < QR_PAGEBLOCK_ORDER; order++) {
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+		bool later = order == QR_PAGEBLOCK_ORDER;
 		uint32_t frames[2] = {0, PB};
 
 		begin();
@@ -354,6 +358,10 @@ static void test_a_block_of_what_is_whole_is_refused(void **state)
 		cached_set(0, order);
 		cached_set(PB, order);
 		zone->ops->drain(zone, order, frames, 2, false);
+		assert_int_equal(qr__read(&zone->nr_freed_twice), !later);
+		assert_int_equal(qr__read(&zone->nr_free_pages),
+				 PAGES - PB + (1u << order) + later * PB);
+		qr__zone_unlock(zone, qr__zone_lock(zone));
 		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB + (1u << order));
 		end();
@@ -370,6 +378,7 @@ static void test_a_block_of_what_came_is_refused(void **state)
 	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
 		for (unsigned n = 0; n < 4; n++) {
 			uint32_t pageblock = PB, frames[2] = {0, PB};
+			bool later = order == QR_PAGEBLOCK_ORDER && n & 2; /* as above */
 
 			begin();
 			carve(0, QR_PAGEBLOCK_ORDER);
@@ -382,6 +391,8 @@ static void test_a_block_of_what_came_is_refused(void **state)
 			cached_set(0, order);
 			cached_set(PB, order);
 			zone->ops->drain(zone, order, frames, 2, false);
+			assert_int_equal(qr__read(&zone->nr_freed_twice), !later);
+			qr__zone_unlock(zone, qr__zone_lock(zone));
 			assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 			assert_int_equal(qr__read(&zone->nr_free_pages),
 					 PAGES - PB + (1u << order));

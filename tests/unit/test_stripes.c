@@ -503,7 +503,10 @@ static void test_what_is_free_already_is_refused(void **state)
 	end();
 }
 
-/* The second of two caches brings a whole pageblock that has come back by the first one's. */
+/*
+ * The second of two caches brings a whole pageblock that has come back by the first one's: seen by
+ * who looks.
+ */
 static void test_a_whole_pageblock_is_refused_twice(void **state)
 {
 	uint32_t frames[4] = {(uint32_t)start_of(5), (uint32_t)start_of(2),
@@ -518,6 +521,7 @@ static void test_a_whole_pageblock_is_refused_twice(void **state)
 		qr__state_head_set(qr__pfn_state(zone->frames, frames[n]), zone->id, QR_PT_PCP,
 				   QR_PAGEBLOCK_ORDER);
 	zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, frames, 4, false);
+	qr__zone_unlock(zone, qr__zone_lock(zone));
 	assert_int_equal(qr__read(&zone->nr_freed_twice), 2);
 	assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
 	end();
