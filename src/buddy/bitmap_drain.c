@@ -262,12 +262,12 @@ static void portion_spread(struct spread *spread, unsigned p, const struct qr_zo
 			   const uint32_t *frames, unsigned nr)
 {
 	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
-	uint64_t *in = spread->in[p];
+	uint64_t *in = spread->in[p], bit = 1;
 
 	for (unsigned s = 0; s < zone->nr_stripes; s++)
 		in[s] = 0;
-	for (unsigned n = 0; n < nr; n++)
-		in[(before + frames[n]) >> zone->stripe_order] |= UINT64_C(1) << n;
+	for (unsigned n = 0; n < nr; n++, bit <<= 1)
+		in[(before + frames[n]) >> zone->stripe_order] |= bit;
 	for (unsigned s = 0; s < zone->nr_stripes; s++)
 		spread->present |= (uint32_t)(in[s] != 0) << s;
 }

@@ -60,6 +60,12 @@ QR_INLINE uint64_t place_of(const struct ground *ground, uint32_t frame)
 	return ground->before + frame;
 }
 
+/* Which bit of its word is its own. */
+QR_INLINE unsigned bit_of(const struct ground *ground, uint32_t frame)
+{
+	return (unsigned)(place_of(ground, frame) & ((1u << LINE_WORD_SHIFT) - 1));
+}
+
 QR_INLINE uint32_t block_of(const struct ground *ground, uint32_t frame)
 {
 	return (uint32_t)(place_of(ground, frame) >> QR_PAGEBLOCK_ORDER);
@@ -172,35 +178,6 @@ QR_INLINE bool claim(struct qr_zone *zone, const struct ground *ground, uint32_t
 		return true;
 	}
 	return claim_by_state(zone, frame, order);
-}
-
-/* A row of blocks side by side, in either direction, that all say so by their marks. */
-QR_INLINE bool row_claim(_Atomic uint8_t *marks, const uint32_t *frames, unsigned order)
-{
-	uint32_t step = UINT32_C(1) << order, first = frames[0];
-
-	if (bitmap_lie_apart(frames, -step))
-		first = frames[QR_MARKS_ROW - 1];
-	else if (!bitmap_lie_apart(frames, step))
-		return false;
-	return qr__marks_change(&marks[first >> order], QR_MARK_CACHED, QR_MARK_SILENT);
-}
-
-/* All of these; returns how many may come, which stand in front then. */
-QR_INLINE unsigned all_claim(struct qr_zone *zone, const struct ground *ground, uint32_t *frames,
-			     unsigned nr, unsigned order)
-{
-	unsigned kept = 0, n = 0;
-
-	for (;
-	     ground->marks && n + QR_MARKS_ROW <= nr && row_claim(ground->marks, frames + n, order);
-	     n += QR_MARKS_ROW)
-		kept += QR_MARKS_ROW;
-	for (; n < nr; n++) {
-		if (qr__likely(claim(zone, ground, frames[n], order)))
-			frames[kept++] = frames[n];
-	}
-	return kept;
 }
 
 /* Pageblocks become loose -------------------------------------------------------------------- */
@@ -317,7 +294,7 @@ QR_INLINE void small_give(struct qr_zone *zone, const struct ground *here, struc
 	uint64_t at = place_of(here, frame);
 	struct bitmap_block *block = &here->blocks[at >> QR_PAGEBLOCK_ORDER];
 	_Atomic uint64_t *word = &here->words[at >> LINE_WORD_SHIFT];
-	unsigned bit = (unsigned)(at & ((1u << LINE_WORD_SHIFT) - 1));
+	unsigned bit = bit_of(here, frame);
 	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 	uint64_t row = word_mask(bit, order);
 
@@ -332,44 +309,88 @@ QR_INLINE void small_give(struct qr_zone *zone, const struct ground *here, struc
 		part_grow(ground, frame, order);
 }
 
-/* Blocks of one word that come one after the other, at most @nr: how many, and their bits. */
-QR_INLINE unsigned row_of(const struct ground *ground, const uint32_t *frames, unsigned nr,
-			  unsigned order, uint64_t *mask)
-{
-	uint64_t first = place_of(ground, frames[0]), ones = word_mask(0, order), at = first;
-	unsigned n = 0;
+/* Rows --------------------------------------------------------------------------------------- */
 
-	*mask = 0;
-	do {
-		*mask |= ones << (at & ((1u << LINE_WORD_SHIFT) - 1));
-		at = ++n < nr ? place_of(ground, frames[n]) : ~first;
-	} while ((at ^ first) >> LINE_WORD_SHIFT == 0);
-	return n;
+/* Blocks of one word that come one after the other. */
+struct row {
+	unsigned nr; /* of these */
+	unsigned kept; /* could be claimed, which stand in front then */
+	uint64_t bits; /* of which these are */
+};
+
+QR_INLINE bool is_in_word(const struct ground *ground, uint32_t frame, uint64_t word)
+{
+	return place_of(ground, frame) >> LINE_WORD_SHIFT == word;
+}
+
+/* If the next QR_MARKS_ROW lie side by side, in either direction, and all say so by their marks. */
+QR_INLINE bool row_claim_some(const struct ground *ground, const uint32_t *frames, unsigned order,
+			      uint64_t word, struct row *row)
+{
+	uint32_t step = UINT32_C(1) << order, first = frames[0], last = frames[QR_MARKS_ROW - 1];
+
+	if (!is_in_word(ground, last, word))
+		return false;
+	if (bitmap_lie_apart(frames, -step))
+		first = last;
+	else if (!bitmap_lie_apart(frames, step))
+		return false;
+	if (!qr__marks_change(&ground->marks[first >> order], QR_MARK_CACHED, QR_MARK_SILENT))
+		return false;
+	row->bits |= word_mask(bit_of(ground, first), order + 3);
+	return true;
+}
+
+_Static_assert(QR_MARKS_ROW == 1 << 3 && LARGE_ORDER + 3 <= WORD_ORDER, "a row's bits");
+
+static QR_NOINLINE struct row row_claim(struct qr_zone *zone, const struct ground *ground,
+					uint32_t *frames, unsigned nr, unsigned order)
+{
+	uint64_t word = place_of(ground, frames[0]) >> LINE_WORD_SHIFT;
+	struct row row = {0};
+
+	while (row.nr < nr && is_in_word(ground, frames[row.nr], word)) {
+		uint32_t *next = frames + row.nr, frame = *next;
+
+		if (ground->marks && row.nr + QR_MARKS_ROW <= nr && row.kept == row.nr &&
+		    row_claim_some(ground, next, order, word, &row)) {
+			row.nr += QR_MARKS_ROW;
+			row.kept += QR_MARKS_ROW;
+			continue;
+		}
+		row.nr++;
+		if (qr__unlikely(!claim(zone, ground, frame, order)))
+			continue;
+		frames[row.kept++] = frame;
+		row.bits |= word_mask(bit_of(ground, frame), order);
+	}
+	return row;
 }
 
 /* What was allocated in a row is often freed in a row: such blocks come together. */
 static QR_NOINLINE unsigned row_give(struct qr_zone *zone, struct ground *ground, uint32_t *frames,
 				     unsigned nr, unsigned order, struct bitmap_given *given)
 {
-	uint64_t at = place_of(ground, frames[0]), mask;
+	struct row row = row_claim(zone, ground, frames, nr, order);
+	uint64_t at = place_of(ground, frames[0]);
 	uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
 	_Atomic uint64_t *word = &ground->words[at >> LINE_WORD_SHIFT];
-	unsigned row = row_of(ground, frames, nr, order, &mask);
-	unsigned kept = all_claim(zone, ground, frames, row, order);
 	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 
+	if (qr__unlikely(!row.kept))
+		return row.nr;
 	if (qr__unlikely(ground->blocks[i].counted))
 		qr__bitmap_uncount(bitmap_of(zone), i);
-	if (qr__unlikely(kept < row || now & mask ||
+	if (qr__unlikely(now & row.bits ||
 			 !(is_blind(ground, i) || loose_begin(ground, i, order, true)))) {
-		for (unsigned n = 0; n < kept; n++)
+		for (unsigned n = 0; n < row.kept; n++)
 			small_give(zone, ground, ground, frames[n], order, given);
-		return row;
+		return row.nr;
 	}
-	atomic_store_explicit(word, now | mask, memory_order_relaxed);
-	bitmap_nr_free_add(&ground->blocks[i], row << order);
-	ground->nr += row;
-	return row;
+	atomic_store_explicit(word, now | row.bits, memory_order_relaxed);
+	bitmap_nr_free_add(&ground->blocks[i], row.kept << order);
+	ground->nr += row.kept;
+	return row.nr;
 }
 
 /* Do the first two lie in one word? */

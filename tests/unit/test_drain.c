@@ -339,6 +339,23 @@ static void test_a_row_in_pieces_is_refused_in_part(void **state)
 	}
 }
 
+/* Two blocks side by side, neither of which waits in a cache. */
+static void test_a_row_of_which_none_comes(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order + 1 < QR_PAGEBLOCK_ORDER && order < WORD_ORDER; order++) {
+		uint32_t frames[2] = {0, 1u << order};
+
+		begin();
+		carve(0, QR_PAGEBLOCK_ORDER);
+		zone->ops->drain(zone, order, frames, 2, false);
+		loose_check();
+		assert_int_equal(qr__read(&zone->nr_freed_twice), 2);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB);
+		end();
+	}
+}
+
 /*
  * What is whole is free already; it was a part before, and nobody has counted since.  Of a whole
  * pageblock that is seen when it is gathered, and it is counted until then.
@@ -641,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_one_by_one),
 		cmocka_unit_test(test_a_block_in_pieces_is_refused),
 		cmocka_unit_test(test_a_row_in_pieces_is_refused_in_part),
+		cmocka_unit_test(test_a_row_of_which_none_comes),
 		cmocka_unit_test(test_a_block_of_what_is_whole_is_refused),
 		cmocka_unit_test(test_a_block_of_what_came_is_refused),
 		cmocka_unit_test(test_pageblocks_of_all_types),
