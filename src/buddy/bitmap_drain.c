@@ -91,7 +91,6 @@ static void reported_joined(const struct draining *draining, const uint32_t *fra
 #define CHUNK 256u
 #define NR_CHUNKS 4u
 #define NR_PARTS 4u
-#define PARTS_WORTH 32u /* frames; of fewer, the parts themselves are what takes time */
 
 /* Of each chunk and stripe: where its frames end.  They begin where the stripe's before it end. */
 struct groups {
@@ -166,7 +165,7 @@ static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned n
 	struct parts parts = {
 		.before = zone->frames->base_pfn - zone->stripe_start,
 		.shift = zone->stripe_order,
-		.size = nr < PARTS_WORTH ? 0 : nr / NR_PARTS,
+		.size = nr / NR_PARTS,
 	};
 	uint32_t grouped[CHUNK];
 
