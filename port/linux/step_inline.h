@@ -139,7 +139,7 @@ back:
 	return false;
 }
 
-/* A place behind those that wait in the ring, unless it is full: 7. */
+/* Its place in rax, and in nr what the count becomes: behind those in the ring, if it has room. */
 #define QR_STEP_BACK \
 	"movq " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring]), %[nr]\n\t" \
 	"movq %[nr], %%rax\n\t" \
@@ -148,6 +148,7 @@ back:
 	"jbe 6f\n\t" \
 	"movl %k[nr], %%eax\n\t" \
 	"andl %[mask], %%eax\n\t" \
+	"incq %[nr]\n\t" \
 	"jmp 7f\n"
 
 /* 5, the ring is another one: that of the mark's route, if there is one.  To 3. */
@@ -162,14 +163,13 @@ back:
 	"addq " QR_STEP_TEXT(QR_ROUTE_RING) "(%%rax), %[ring]\n\t" \
 	"jmp 3b\n"
 
-/* 6, a place in the put magazine, which is laid out as a ring is, unless it would be full: 7. */
+/* 6, the same of the put magazine, which is laid out as a ring is, unless it would be full. */
 #define QR_STEP_PUT \
 	"6:\tmovq " QR_STEP_TEXT(QR_RING_PUT) "(%[ring]), %[ring]\n\t" \
-	"movq " QR_STEP_TEXT(QR_PUT_NR) "(%[ring]), %[nr]\n\t" \
-	"leaq 1(%[nr]), %%rax\n\t" \
-	"cmpq " QR_STEP_TEXT(QR_PUT_LIMIT) "(%[ring]), %%rax\n\t" \
-	"jae %l[back]\n\t" \
-	"movl %k[nr], %%eax\n"
+	"movq " QR_STEP_TEXT(QR_PUT_NR) "(%[ring]), %%rax\n\t" \
+	"leaq 1(%%rax), %[nr]\n\t" \
+	"cmpq " QR_STEP_TEXT(QR_PUT_LIMIT) "(%[ring]), %[nr]\n\t" \
+	"jae %l[back]\n"
 
 /* What is near the block that left the ring last goes back there, all else not: to 6. */
 #define QR_STEP_IF_NEAR \
@@ -188,7 +188,7 @@ NAME(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t
 		    unsigned order) \
 { \
 	struct qr_magazine_ring *ring; /* the CPU and its record before; or a put magazine */ \
-	uint64_t nr; \
+	uint64_t nr; /* what its count becomes */ \
  \
 	__asm__ volatile goto( \
 		QR_RSEQ_ENTER \
@@ -203,8 +203,7 @@ NAME(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t
 		QR_STEP_BACK \
 		QR_STEP_BY_ROUTE \
 		QR_STEP_PUT \
-		"7:\tincq %[nr]\n\t" \
-		"movl %k[i], " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4)\n\t" \
+		"7:\tmovl %k[i], " QR_STEP_TEXT(QR_RING_FRAMES) "(%[ring],%%rax,4)\n\t" \
 		"movb %[cached], %[mark]\n\t" \
 		"movq %[nr], " QR_STEP_TEXT(QR_RING_TAIL) "(%[ring])" \
 		QR_RSEQ_LEAVE("doubt") \
