@@ -157,8 +157,9 @@ void qr__pcp_zone_init(struct qr_zone *zone, struct qr_per_cpu_pages *first)
 		for (unsigned i = 0; i < QR_NR_PCP_LISTS; i++)
 			qr__list_init(&pcp->lists[i]);
 	}
+	QR_ASSERT(&zone->frames->base, !qr__zone_flag(zone, QR_ZONE_FLAGS),
+		  "a zone's flags are told to caches that are there");
 	zone->pcp_locks = &first->lock;
-	qr__zone_flags_tell(zone, QR_ZONE_FLAGS);
 }
 
 /*

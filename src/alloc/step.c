@@ -312,8 +312,7 @@ enum qr_local_result qr__step_hook_free(struct qr_allocator *alloc, struct qr_pa
 		return QR_LOCAL_NOT;
 	cpu = qr__cpu_racy(qr__alloc_base(alloc));
 	ring = ring_of(route, cpu);
-	if (qr__local_closed(ring->lock) ||
-	    !(place_back(ring, order, i, &place) || place_put(ring->put, &place)))
+	if (!(place_back(ring, order, i, &place) || place_put(ring->put, &place)))
 		return QR_LOCAL_NOT;
 	return hook_commit(qr__alloc_base(alloc), &(struct qr_local_commit){
 							  .cpu = cpu,

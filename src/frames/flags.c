@@ -16,17 +16,17 @@
 #include "../base/local_lock.h"
 #include "frames.h"
 
-void qr__zone_flags_tell(struct qr_zone *zone, uint32_t flags)
+static void flag_tell(struct qr_zone *zone, uint32_t flag)
 {
+	struct qr_base *base = &zone->frames->base;
 	uint32_t told;
 
-	if (!zone->pcp_locks)
-		return;
 	do {
-		told = atomic_load_explicit(&zone->flags, memory_order_seq_cst) & flags;
-		qr__local_close_all(zone->pcp_locks, zone->pcp_stride, zone->frames->base.nr_cpus,
-				    told, flags & ~told);
-	} while ((atomic_load_explicit(&zone->flags, memory_order_seq_cst) & flags) != told);
+		told = atomic_load_explicit(&zone->flags, memory_order_seq_cst) & flag;
+		qr__sched_point(base, "telling a flag");
+		qr__local_close_all(zone->pcp_locks, zone->pcp_stride, base->nr_cpus, told,
+				    flag & ~told);
+	} while ((atomic_load_explicit(&zone->flags, memory_order_seq_cst) & flag) != told);
 }
 
 void qr__zone_flag_change(struct qr_zone *zone, uint32_t flag, bool on)
@@ -35,5 +35,6 @@ void qr__zone_flag_change(struct qr_zone *zone, uint32_t flag, bool on)
 		atomic_fetch_or_explicit(&zone->flags, flag, memory_order_seq_cst);
 	else
 		atomic_fetch_and_explicit(&zone->flags, ~flag, memory_order_seq_cst);
-	qr__zone_flags_tell(zone, flag);
+	if (zone->pcp_locks)
+		flag_tell(zone, flag);
 }

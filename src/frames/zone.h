@@ -55,7 +55,8 @@ struct qr_zone {
 	struct qr_per_cpu_pages *pcp; /* c: CPU 0's; see qr__pcp_of() */
 	const struct qr_buddy_ops *ops; /* c */
 	void *buddy; /* c: the engine's state, under zone->lock by its rules */
-	struct qr_local_lock *pcp_locks; /* c: of its caches, CPU 0's; NULL: there are none yet */
+	/* c: of its caches, CPU 0's; NULL: there are none; no flag is set before they are */
+	struct qr_local_lock *pcp_locks;
 	uint32_t pcp_stride; /* c: from one CPU's cache to the next, in bytes */
 	unsigned nr_stripes; /* c: 0: not divided */
 	unsigned stripe_order; /* c: log2 of the pages in a stripe */
@@ -191,8 +192,6 @@ QR_INLINE bool qr__zone_flag(const struct qr_zone *zone, uint32_t flag)
 
 /* flags.c: one of them changes, and all caches are told. */
 void qr__zone_flag_change(struct qr_zone *zone, uint32_t flag, bool on);
-/* Tell the caches all of them; who has changed some waits for nobody. */
-void qr__zone_flags_tell(struct qr_zone *zone, uint32_t flags);
 
 QR_INLINE void qr__zone_flag_set(struct qr_zone *zone, uint32_t flag)
 {

@@ -67,19 +67,6 @@ static void test_scarce_from_the_beginning(void **state)
 	end();
 }
 
-static void test_told_anew_all_at_once(void **state)
-{
-	(void)state;
-	begin(NR_CPUS);
-	qr__zone_flag_set(zone(), QR_ZONE_ISOLATED);
-	for (unsigned cpu = 0; cpu < NR_CPUS; cpu++)
-		atomic_store(&qr__pcp_of(zone(), cpu)->lock.closed, OTHERS | QR_ZONE_SCARCE);
-	qr__zone_flags_tell(zone(), QR_ZONE_FLAGS);
-	all_say(OTHERS | QR_ZONE_ISOLATED);
-	qr__zone_flag_clear(zone(), QR_ZONE_ISOLATED);
-	end();
-}
-
 static void test_drops_that_are_not_plain(void **state)
 {
 	struct qr_allocator *alloc;
@@ -163,7 +150,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_caches_are_told),
 		cmocka_unit_test(test_scarce_from_the_beginning),
-		cmocka_unit_test(test_told_anew_all_at_once),
 		cmocka_unit_test(test_drops_that_are_not_plain),
 		cmocka_unit_test(test_many_change_at_once),
 	};

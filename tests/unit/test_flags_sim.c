@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_flags_sim.c - a zone's flags, changed by several at once, in interleavings that a seed decides
+ */
+#include "sim_machine.h"
+
+#include "alloc/pcp.h"
+
+#define NR_SEEDS 400u
+#define ROUNDS 6u
+
+static struct {
+	struct qr_sim *sim;
+	struct qr_zone *zone;
+	unsigned overtaken; /* somebody else changed a flag while it was told */
+} t;
+
+static void begin(void)
+{
+	struct qr_sim_config config = {.local_locks = true};
+	struct qr_zone *zone;
+
+	t.sim = machine_new(&config);
+	qr__for_each_zone(&qr__allocator(qr_sim_quire(t.sim))->frames, zone)
+	{
+		if (zone->pcp)
+			t.zone = zone;
+	}
+}
+
+/* Sets and clears it by turns. */
+static void changer(void *arg)
+{
+	bool on = (uintptr_t)arg % 2;
+
+	for (unsigned round = 0; round < ROUNDS; round++, on = !on) {
+		qr__zone_flag_change(t.zone, QR_ZONE_BELOW_HIGH, on);
+		t.overtaken += qr__zone_flag(t.zone, QR_ZONE_BELOW_HIGH) != on;
+		qr_sim_yield(t.sim);
+	}
+}
+
+/* What only this one changes all caches know at once. */
+static void alone(void *arg)
+{
+	(void)arg;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		bool on = round % 2 == 0;
+
+		qr__zone_flag_change(t.zone, QR_ZONE_ISOLATED, on);
+		for (unsigned cpu = 0; cpu < MACHINE_CPUS; cpu++) {
+			uint32_t said = qr__local_closed(&qr__pcp_of(t.zone, cpu)->lock);
+
+			assert_int_equal((said & QR_ZONE_ISOLATED) != 0, on);
+		}
+		qr_sim_yield(t.sim);
+	}
+}
+
+static void test_all_know_in_the_end(void **state)
+{
+	(void)state;
+	t.overtaken = 0;
+	for (uint64_t seed = 1; seed <= NR_SEEDS; seed++) {
+		begin();
+		for (uintptr_t i = 0; i < 3; i++)
+			qr_sim_spawn(t.sim, (unsigned)i, changer, (void *)i);
+		qr_sim_spawn(t.sim, 3, alone, NULL);
+		if (qr_sim_run(t.sim, seed))
+			fail_msg("seed %llu: %s", (unsigned long long)seed, qr_sim_log_last(t.sim));
+		for (unsigned cpu = 0; cpu < MACHINE_CPUS; cpu++) {
+			if (qr__local_closed(&qr__pcp_of(t.zone, cpu)->lock) !=
+			    atomic_load(&t.zone->flags))
+				fail_msg("seed %llu: CPU %u was told %#x, but it is %#x",
+					 (unsigned long long)seed, cpu,
+					 qr__local_closed(&qr__pcp_of(t.zone, cpu)->lock),
+					 atomic_load(&t.zone->flags));
+		}
+		qr__zone_flag_clear(t.zone, QR_ZONE_BELOW_HIGH);
+		qr_sim_free(t.sim);
+	}
+	assert_true(t.overtaken > NR_SEEDS / 10); /* else it would prove nothing */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_know_in_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
