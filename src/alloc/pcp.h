@@ -62,6 +62,10 @@ struct qr_per_cpu_pages {
 	struct qr_magazines mag; /* p; the last, and there only where magazines says so */
 };
 
+_Static_assert(offsetof(struct qr_per_cpu_pages, lock) % sizeof(uint64_t) == 0,
+	       "the lock and what is beside it are read at once");
+_Static_assert(offsetof(struct qr_per_cpu_pages, lists) == 64, "lists begin with their own line");
+
 /*
  * The caches of a zone are an array, but where they keep lists each ends before its magazines,
  * which are most of it.
