@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_flags_sim.c - a zone's flags, changed by several at once, in interleavings that a seed decides
+ * test_flags_sim.c - a zone's flags, changed by several at once, in interleavings that a seed
+ * decides
  */
 #include "sim_machine.h"
 
