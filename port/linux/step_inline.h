@@ -51,7 +51,8 @@ QR_STEP_IS_AT(qr_magazine_ring, frames, QR_RING_FRAMES);
 QR_STEP_IS_AT(qr_magazine_put, limit, QR_PUT_LIMIT);
 QR_STEP_IS_AT(qr_magazine_put, nr, QR_PUT_NR);
 QR_STEP_IS_AT(qr_magazine_put, frames, QR_PUT_FRAMES);
-QR_STEP_IS_AT(qr_magazine_put, frames, QR_PUT_FRAMES);
+QR_STEP_IS_AT(qr_local_lock, taken, 0);
+QR_STEP_IS_AT(qr_local_lock, closed, 4);
 QR_STEP_IS_AT(qr_step_cpu, recent, QR_CPU_RECENT);
 QR_STEP_IS_AT(qr_step_route, ring, QR_ROUTE_RING);
 QR_STEP_IS_AT(qr_step_route, order, QR_ROUTE_ORDER);
@@ -83,8 +84,6 @@ _Static_assert(sizeof(struct qr_step_route) == 1 << QR_ROUTE_SHIFT, "the distanc
 	"addq %%rax, %%rax\n\t" \
 	"jne %l[back]\n\t"
 
-QR_STEP_IS_AT(qr_local_lock, taken, 0);
-QR_STEP_IS_AT(qr_local_lock, closed, 4);
 _Static_assert(QR_STEPS_DROP_NOT == UINT32_C(1) << 31, "the highest bit of both");
 
 static inline __attribute__((always_inline)) bool
@@ -212,7 +211,7 @@ NAME(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t
 		  [nr_cpus] "m"(alloc->frames.base.nr_cpus), \
 		  [cpus] "rm"(alloc->step_cpus + order * sizeof(ring)), \
 		  [routes] "m"(alloc->routes), \
-		  [apart] "i"(~(uint32_t)(QR_PAGEBLOCK_NR_PAGES - 1)), \
+		  [apart] "ri"(qr__step_apart(order)), \
 		  [mask] "ri"(QR_MAGAZINE_ROOM(order) - 1), \
 		  [cached] "i"(QR_MARK_CACHED), [stride] "i"(sizeof(struct qr_per_cpu_pages)) \
 		: "rax", "memory", "cc" \
@@ -229,14 +228,13 @@ doubt: \
 QR_STEP_GIVE(qr_step_give_near, QR_STEP_IF_NEAR)
 QR_STEP_GIVE(qr_step_give_anywhere, "")
 
-/* Whole pageblocks are all alike, wherever they lie. */
 static inline __attribute__((always_inline)) enum qr_local_result
 qr_step_inline_give(uintptr_t area, struct qr_allocator *alloc, _Atomic uint8_t *mark, uint64_t i,
 		    unsigned order)
 {
-	if (order == QR_PAGEBLOCK_ORDER)
-		return qr_step_give_anywhere(area, alloc, mark, i, QR_PAGEBLOCK_ORDER);
-	return qr_step_give_near(area, alloc, mark, i, order);
+	if (qr__step_apart(order))
+		return qr_step_give_near(area, alloc, mark, i, order);
+	return qr_step_give_anywhere(area, alloc, mark, i, order);
 }
 
 /* clang-format on */

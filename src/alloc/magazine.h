@@ -85,8 +85,7 @@ struct qr_magazine_ring {
 
 /* Laid out as a ring is, for steps that come to one or the other. */
 struct qr_magazine_put {
-	_Alignas(64)
-		uint64_t limit; /* p: with so many it is full; 0: none of this order is cached */
+	_Alignas(64) uint64_t limit; /* p: with so many it is full; 0: this order is not cached */
 	_Atomic uint64_t nr; /* P: blocks in it */
 	_Alignas(64) uint32_t frames[]; /* p: QR_MAGAZINE_PUT_ROOM() */
 };

@@ -147,6 +147,7 @@ void qr__speculation_end(struct qr_allocator *alloc)
 	user_leaves(alloc);
 }
 
+/* The mode first: who is told that drops may be plain finds that they are. */
 static void closed_again(struct qr_allocator *alloc)
 {
 	mode_set(alloc, QR_SPECULATION_CLOSED);

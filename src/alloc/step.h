@@ -106,7 +106,7 @@ QR_INLINE uint64_t qr__step_way(qr_gfp_t gfp, unsigned order)
 	return order * QR_NR_WAYS + (gfp & (QR_NR_WAYS - 1));
 }
 
-/* Blocks whose numbers differ in these bits do not lie in one pageblock. */
+/* Blocks whose numbers differ in these bits do not lie in one pageblock; 0: it does not matter. */
 QR_INLINE uint32_t qr__step_apart(unsigned order)
 {
 	/* whole pageblocks are all alike, wherever they lie */

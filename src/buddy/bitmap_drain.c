@@ -23,10 +23,16 @@ QR_INLINE unsigned stripe_of(const struct qr_zone *zone, uint32_t frame)
 	return qr__zone_stripe(zone, zone->frames->base_pfn + frame);
 }
 
+/* Of frame 0, counted from where stripes begin; may wrap. */
+QR_INLINE uint64_t place_before(const struct qr_zone *zone)
+{
+	return zone->frames->base_pfn - zone->stripe_start;
+}
+
 /* Do all of these lie in one stripe? */
 static bool is_one_stripe(const struct qr_zone *zone, const uint32_t *frames, unsigned nr)
 {
-	uint64_t before = zone->frames->base_pfn - zone->stripe_start, first = before + frames[0];
+	uint64_t before = place_before(zone), first = before + frames[0];
 	uint64_t apart = 0;
 	unsigned n = 0;
 
@@ -163,7 +169,7 @@ static void chunk_group(const struct qr_zone *zone, uint32_t *frames, unsigned n
 			uint16_t end[QR_MAX_STRIPES])
 {
 	struct parts parts = {
-		.before = zone->frames->base_pfn - zone->stripe_start,
+		.before = place_before(zone),
 		.shift = zone->stripe_order,
 		.size = nr / NR_PARTS,
 	};
@@ -260,7 +266,7 @@ struct spread {
 static void portion_spread(struct spread *spread, unsigned p, const struct qr_zone *zone,
 			   const uint32_t *frames, unsigned nr)
 {
-	uint64_t before = zone->frames->base_pfn - zone->stripe_start;
+	uint64_t before = place_before(zone);
 	uint64_t *in = spread->in[p], bit = 1;
 
 	for (unsigned s = 0; s < zone->nr_stripes; s++)

@@ -24,7 +24,8 @@
  * (QR_LOOSE_MOST).
  *
  * What never lags behind: the bits, nr_free, and the counts of free pages, the zone's and
- * part_pages[].  What may: largest, and orders[]; neither says more than there is.
+ * part_pages[]; but for what came by mistake (twice_refuse() in bitmap_gather.c).  What may:
+ * largest, and orders[]; neither says more than there is.
  *
  * A small block by itself most often changes no more than its bits and nr_free.  Then its pageblock
  * does not become loose at all; it stays where it is filed (bitmap_file.c).

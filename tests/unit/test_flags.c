@@ -50,8 +50,8 @@ static void test_all_caches_are_told(void **state)
 	end();
 }
 
-/* A zone that is short from the beginning is, to all caches; and no longer when memory comes. */
-static void test_scarce_from_the_beginning(void **state)
+/* A zone whose marks are raised is short of pages to all caches, until they are lowered. */
+static void test_scarce_by_its_marks(void **state)
 {
 	uint64_t high;
 
@@ -149,7 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_caches_are_told),
-		cmocka_unit_test(test_scarce_from_the_beginning),
+		cmocka_unit_test(test_scarce_by_its_marks),
 		cmocka_unit_test(test_drops_that_are_not_plain),
 		cmocka_unit_test(test_many_change_at_once),
 	};
