@@ -527,6 +527,30 @@ static void test_a_whole_pageblock_is_refused_twice(void **state)
 	end();
 }
 
+/* In a zone that does not begin where its machine does each block comes to its own stripe, too. */
+static void test_a_zone_behind_another(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order <= QR_PAGEBLOCK_ORDER; order++) {
+		uint32_t frames[2];
+
+		m = buddy_machine_new(0, 2 * PAGES);
+		m->alloc.frames.base.nr_cpus = NR_CPUS;
+		zone = buddy_machine_zone(m, 0, QR_ZONE_NORMAL, PAGES, 2 * PAGES);
+		buddy_machine_release(zone, PAGES, 2 * PAGES);
+		for (unsigned n = 0; n < 2; n++) {
+			frames[n] = (uint32_t)(PAGES + start_of(3 * n + 1));
+			carve(frames[n], order);
+			qr__state_head_set(qr__pfn_state(zone->frames, frames[n]), zone->id,
+					   QR_PT_PCP, order);
+		}
+		zone->ops->drain(zone, order, frames, 2, true);
+		assert_int_equal(qr__read(&zone->nr_freed_twice), 0);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES);
+		end();
+	}
+}
+
 /* Whether somebody counted the blocks in between makes no difference to where anything goes. */
 static void test_looking_on_changes_nothing(void **state)
 {
@@ -790,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_a_drain_tells_the_largest_block),
 		cmocka_unit_test(test_what_is_free_already_is_refused),
 		cmocka_unit_test(test_a_whole_pageblock_is_refused_twice),
+		cmocka_unit_test(test_a_zone_behind_another),
 		cmocka_unit_test(test_looking_on_changes_nothing),
 		cmocka_unit_test(test_walks_go_over_all_stripes),
 		cmocka_unit_test(test_walks_over_parts),
