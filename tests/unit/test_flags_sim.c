@@ -80,7 +80,8 @@ static void test_all_know_in_the_end(void **state)
 		qr__zone_flag_clear(t.zone, QR_ZONE_BELOW_HIGH);
 		qr_sim_free(t.sim);
 	}
-	assert_true(t.overtaken > NR_SEEDS / 10); /* else it would prove nothing */
+	/* Without, it would prove nothing; there are no sched points where nothing is checked. */
+	assert_true(!QR_DEBUG || t.overtaken > NR_SEEDS / 10);
 }
 
 int main(void)
