@@ -263,18 +263,30 @@ struct spread {
 	uint32_t present; /* bit s: any of stripe s */
 };
 
+/*
+ * A mask waits for what the last frame of its stripe wrote to it, and stripes are few.  So there is
+ * one for each half of a portion, and they take turns.
+ */
 static void portion_spread(struct spread *spread, unsigned p, const struct qr_zone *zone,
 			   const uint32_t *frames, unsigned nr)
 {
+	const unsigned half = PORTION / 2;
 	uint64_t before = place_before(zone);
-	uint64_t *in = spread->in[p], bit = 1;
+	uint32_t low[QR_MAX_STRIPES], high[QR_MAX_STRIPES];
+	unsigned nr_low = (unsigned)qr__min(nr, half), nr_high = nr - nr_low, n = 0;
 
 	for (unsigned s = 0; s < zone->nr_stripes; s++)
-		in[s] = 0;
-	for (unsigned n = 0; n < nr; n++, bit <<= 1)
-		in[(before + frames[n]) >> zone->stripe_order] |= bit;
-	for (unsigned s = 0; s < zone->nr_stripes; s++)
-		spread->present |= (uint32_t)(in[s] != 0) << s;
+		low[s] = high[s] = 0;
+	for (; n < nr_high; n++) {
+		low[(before + frames[n]) >> zone->stripe_order] |= UINT32_C(1) << n;
+		high[(before + frames[half + n]) >> zone->stripe_order] |= UINT32_C(1) << n;
+	}
+	for (; n < nr_low; n++)
+		low[(before + frames[n]) >> zone->stripe_order] |= UINT32_C(1) << n;
+	for (unsigned s = 0; s < zone->nr_stripes; s++) {
+		spread->in[p][s] = low[s] | (uint64_t)high[s] << half;
+		spread->present |= (uint32_t)(spread->in[p][s] != 0) << s;
+	}
 }
 
 /* What will be read of parts; pageblocks have a bit in a set, which is near. */
@@ -283,7 +295,9 @@ static void frames_fetch(const struct draining *draining, const uint32_t *frames
 	const struct bitmap_buddy *buddy = bitmap_of(draining->zone);
 	uint64_t before = draining->zone->frames->base_pfn - buddy->start_pfn;
 
-	for (unsigned n = 0; draining->order < QR_PAGEBLOCK_ORDER && n < nr; n++)
+	if (draining->order >= QR_PAGEBLOCK_ORDER || !bitmap_fetches(buddy))
+		return;
+	for (unsigned n = 0; n < nr; n++)
 		bitmap_fetch(buddy, before + frames[n]);
 }
 

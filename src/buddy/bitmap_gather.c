@@ -48,7 +48,8 @@ static bool part_gather(struct gathering *gathering, uint32_t i)
 {
 	struct bitmap_buddy *buddy = gathering->buddy;
 	struct bitmap_block *block = &buddy->blocks[i];
-	unsigned before = block->bin ? block->order + 1u : 0;
+	const struct bitmap_filing *filing = &buddy->filings[i];
+	unsigned before = filing->bin ? filing->order + 1u : 0;
 
 	if (block->nr_free == QR_PAGEBLOCK_NR_PAGES) {
 		part_end(gathering, i);

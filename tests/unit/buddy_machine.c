@@ -75,10 +75,24 @@ void buddy_machine_free(struct buddy_machine *m)
 {
 	for (unsigned i = 0; i < QR_ARRAY_SIZE(m->engines); i++)
 		free(m->engines[i]);
+	for (unsigned order = 0; order < QR_MARK_ORDERS; order++)
+		free(m->marks[order]);
 	free(m->alloc.frames.pageblocks);
 	for (unsigned i = 0; i < QR_ARRAY_SIZE(m->mappings); i++)
 		munmap(m->mappings[i].memory, m->mappings[i].size);
 	free(m);
+}
+
+void buddy_machine_marks(struct buddy_machine *m)
+{
+	struct qr_frames *frames = &m->alloc.frames;
+
+	for (unsigned order = 0; order < QR_MARK_ORDERS; order++) {
+		size_t nr = (size_t)((frames->end_pfn - frames->base_pfn) >> order) + 1;
+
+		m->marks[order] = zeroed(nr);
+		frames->marks[order] = (_Atomic uint8_t *)(void *)m->marks[order];
+	}
 }
 
 struct qr_zone *buddy_machine_zone(struct buddy_machine *m, int nid, enum qr_zone_type type,

@@ -37,11 +37,15 @@ struct buddy_machine {
 		size_t size;
 	} mappings[2]; /* of states and records */
 	void *engines[BUDDY_MACHINE_NODES * QR_NR_ZONES];
+	uint8_t *marks[QR_MARK_ORDERS];
 };
 
 /* base_pfn is a multiple of a pageblock.  All pageblocks are MOVABLE. */
 struct buddy_machine *buddy_machine_new(qr_pfn_t base_pfn, qr_pfn_t end_pfn);
 void buddy_machine_free(struct buddy_machine *m);
+
+/* Its frames have marks, as where there are steps; before anything is free. */
+void buddy_machine_marks(struct buddy_machine *m);
 
 /* A zone of this span, with nothing in it. */
 struct qr_zone *buddy_machine_zone(struct buddy_machine *m, int nid, enum qr_zone_type type,

@@ -26,6 +26,13 @@ static struct buddy_machine *m;
 static struct qr_zone *zone;
 static uint64_t seed;
 
+/* By what blocks say that they wait in a cache. */
+static enum {
+	BY_STATE, /* there are no marks */
+	BY_MARK,
+	BY_TURNS, /* one by its mark, the next by its state */
+} says;
+
 /* What is in use, by order. */
 static struct {
 	uint32_t frame[1024];
@@ -38,7 +45,10 @@ static struct qr_zone *zone_new(struct buddy_machine **machine)
 
 	*machine = buddy_machine_new(0, PAGES);
 	(*machine)->alloc.frames.base.nr_cpus = NR_CPUS;
+	if (says != BY_STATE)
+		buddy_machine_marks(*machine);
 	it = buddy_machine_zone(*machine, 0, QR_ZONE_NORMAL, 0, PAGES);
+	it->route = says != BY_STATE;
 	buddy_machine_release(it, 0, PAGES);
 	assert_int_equal(it->nr_stripes, 2 * NR_CPUS);
 	return it;
@@ -127,6 +137,7 @@ static unsigned part_check(uint32_t i)
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	const struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	const struct bitmap_block *block = &buddy->blocks[i];
+	const struct bitmap_filing *filing = &buddy->filings[i];
 	unsigned largest = largest_in(&buddy->lines[i]), nr = 0;
 
 	for (unsigned at = 0; at < PB; at++)
@@ -142,9 +153,9 @@ static unsigned part_check(uint32_t i)
 	if (!block->part)
 		return 0;
 	assert_true(block->blind ? block->largest <= largest : block->largest == largest);
-	assert_true(block->bin ? block->order <= largest : block->loose);
+	assert_true(filing->bin ? filing->order <= largest : block->loose);
 	if (!block->loose) {
-		assert_int_equal(block->order, largest);
+		assert_int_equal(filing->order, largest);
 		return nr;
 	}
 	assert_true(block->blind || in_set(i, SET_LOOSE));
@@ -220,10 +231,16 @@ static uint64_t nr_used(void)
 	return pages;
 }
 
-/* Its record says that it waits in a cache. */
+/* It says that it waits in a cache. */
 static void cached_set(qr_pfn_t pfn, unsigned order)
 {
-	qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
+	static unsigned turn;
+	bool by_mark = says == BY_MARK || (says == BY_TURNS && turn++ % 2);
+
+	if (says != BY_STATE)
+		qr__mark_set(qr__mark_of(zone->frames, pfn, order), by_mark ? QR_MARK_CACHED : 0);
+	if (!by_mark)
+		qr__state_head_set(qr__pfn_state(zone->frames, pfn), zone->id, QR_PT_PCP, order);
 }
 
 static void carve(qr_pfn_t pfn, unsigned order)
@@ -335,6 +352,65 @@ static void test_a_row_in_pieces_is_refused_in_part(void **state)
 		loose_check();
 		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
 		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB + 1 + (1u << order));
+		end();
+	}
+}
+
+/*
+ * Among blocks of parts, in no order, one that is free already and one that does not wait in a
+ * cache: these are refused, wherever among the others they come, and no other is.
+ */
+static void test_blocks_among_others_are_refused(void **state)
+{
+	const unsigned nr = 11; /* groups of some, and some that are left over */
+
+	(void)state;
+	for (unsigned order = 0; order + 1 < QR_PAGEBLOCK_ORDER; order++) {
+		uint32_t frames[11], parts[11], step = 1u << order;
+
+		for (unsigned bad = 0; bad<nr; bad += EACH> 1 ? 5 : 1) {
+			begin();
+			for (unsigned n = 0; n < nr; n++) {
+				parts[n] = n * 5 % nr * PB;
+				frames[n] = parts[n] + 2 * step;
+				carve(parts[n], QR_PAGEBLOCK_ORDER);
+				cached_set(parts[n], order);
+			}
+			zone->ops->drain(zone, order, parts, nr, false);
+			cached_set(frames[bad], order);
+			zone->ops->drain(zone, order, &frames[bad], 1, false);
+			for (unsigned n = 0; n < nr; n++) {
+				if (n != (bad + 3) % nr)
+					cached_set(frames[n], order);
+			}
+			zone->ops->drain(zone, order, frames, nr, false);
+			loose_check();
+			assert_int_equal(qr__read(&zone->nr_freed_twice), 2);
+			assert_int_equal(qr__read(&zone->nr_free_pages),
+					 PAGES - (uint64_t)nr * PB + (2 * nr - 1) * step);
+			end();
+		}
+	}
+}
+
+/* The same of pageblocks: one that does not wait in a cache. */
+static void test_a_pageblock_among_others_is_refused(void **state)
+{
+	uint32_t frames[5];
+
+	(void)state;
+	for (unsigned bad = 0; bad < 5; bad++) {
+		begin();
+		for (unsigned n = 0; n < 5; n++) {
+			frames[n] = n * 3 % 5 * PB;
+			carve(frames[n], QR_PAGEBLOCK_ORDER);
+			cached_set(frames[n], QR_PAGEBLOCK_ORDER);
+		}
+		qr__page_type_set(zone->frames, &zone->frames->pages[frames[bad]], QR_PT_INUSE);
+		zone->ops->drain(zone, QR_PAGEBLOCK_ORDER, frames, 5, false);
+		loose_check();
+		assert_int_equal(qr__read(&zone->nr_freed_twice), 1);
+		assert_int_equal(qr__read(&zone->nr_free_pages), PAGES - PB);
 		end();
 	}
 }
@@ -596,6 +672,32 @@ static void twins_give(unsigned order)
 					  t && below(4) == 0);
 }
 
+/* A row behind some blocks that are none is one, whether somebody has looked on or not. */
+static void test_a_row_at_the_end(void **state)
+{
+	(void)state;
+	if (QR_PAGEBLOCK_ORDER < 5)
+		skip(); /* all of a pageblock is a row */
+	for (unsigned looks = 0; looks < 2; looks++) {
+		uint32_t parts[5] = {PB, 2 * PB, 3 * PB, 4 * PB, 0};
+		uint32_t frames[6] = {PB + 8, 2 * PB + 8, 3 * PB + 8, 4 * PB + 8, 8, 10};
+
+		begin();
+		for (unsigned n = 0; n < 5; n++) {
+			carve(parts[n], QR_PAGEBLOCK_ORDER);
+			cached_set(parts[n], 0);
+		}
+		zone->ops->drain(zone, 0, parts, 5, false);
+		if (looks)
+			qr__buddy_settle(zone);
+		for (unsigned n = 0; n < 6; n++)
+			cached_set(frames[n], 0);
+		zone->ops->drain(zone, 0, frames, 6, false);
+		assert_true(bitmap_of(zone)->blocks[0].blind);
+		end();
+	}
+}
+
 /* Whether there is a block of an order is known before anybody counts. */
 static void has_check(struct qr_zone *it, unsigned order)
 {
@@ -654,10 +756,11 @@ static void test_looking_on_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_comes_back),
 		cmocka_unit_test(test_one_by_one),
 		cmocka_unit_test(test_a_block_in_pieces_is_refused),
 		cmocka_unit_test(test_a_row_in_pieces_is_refused_in_part),
+		cmocka_unit_test(test_blocks_among_others_are_refused),
+		cmocka_unit_test(test_a_pageblock_among_others_is_refused),
 		cmocka_unit_test(test_a_row_of_which_none_comes),
 		cmocka_unit_test(test_a_block_of_what_is_whole_is_refused),
 		cmocka_unit_test(test_a_block_of_what_came_is_refused),
@@ -665,8 +768,17 @@ int main(void)
 		cmocka_unit_test(test_what_grew_is_told),
 		cmocka_unit_test(test_what_was_reported_and_grew),
 		cmocka_unit_test(test_the_lowest_serves_first),
+		cmocka_unit_test(test_a_row_at_the_end),
+	};
+	const struct CMUnitTest long_tests[] = {
+		cmocka_unit_test(test_all_comes_back),
 		cmocka_unit_test(test_looking_on_changes_nothing),
 	};
+	int failed = 0;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (says = BY_STATE; says <= BY_TURNS; says++)
+		failed |= cmocka_run_group_tests(tests, NULL, NULL);
+	for (says = BY_STATE; says <= BY_MARK; says++)
+		failed |= cmocka_run_group_tests(long_tests, NULL, NULL);
+	return failed;
 }
