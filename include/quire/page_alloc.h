@@ -252,7 +252,10 @@ QR_API bool qr_gfp_valid(qr_gfp_t gfp, const char **why);
 QR_API enum qr_zone_type qr_gfp_zone(const struct quire *q, qr_gfp_t gfp);
 QR_API enum qr_migratetype qr_gfp_migratetype(const struct quire *q, qr_gfp_t gfp);
 
-/* What requests are cut down to, for the time when nobody can reclaim yet. */
+/*
+ * What requests are cut down to, for the time when nobody can reclaim yet.  Several may set it at
+ * once, in any context; one of their masks stays.
+ */
 QR_API qr_gfp_t qr_gfp_allowed_mask(const struct quire *q);
 QR_API void qr_gfp_allowed_mask_set(struct quire *q, qr_gfp_t mask);
 

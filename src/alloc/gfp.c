@@ -86,13 +86,25 @@ qr_gfp_t qr_gfp_allowed_mask(const struct quire *q)
 				    memory_order_relaxed);
 }
 
+/* Of several who do this at once, the last to set the detour has seen the mask that stays. */
+static void mask_review(struct qr_allocator *alloc)
+{
+	qr_gfp_t mask;
+
+	do {
+		mask = atomic_load_explicit(&alloc->gfp_allowed_mask, memory_order_seq_cst);
+		qr__sched_point(qr__alloc_base(alloc), "telling of a mask");
+		qr__detour_set(alloc, QR_DETOUR_GFP, mask != QR_GFP_BITS_MASK);
+	} while (mask != atomic_load_explicit(&alloc->gfp_allowed_mask, memory_order_seq_cst));
+}
+
 void qr_gfp_allowed_mask_set(struct quire *q, qr_gfp_t mask)
 {
 	struct qr_allocator *alloc = qr__allocator(q);
 
-	mask &= QR_GFP_BITS_MASK;
-	atomic_store_explicit(&alloc->gfp_allowed_mask, mask, memory_order_relaxed);
-	qr__detour_set(alloc, QR_DETOUR_GFP, mask != QR_GFP_BITS_MASK);
+	atomic_store_explicit(&alloc->gfp_allowed_mask, mask & QR_GFP_BITS_MASK,
+			      memory_order_seq_cst);
+	mask_review(alloc);
 }
 
 /*

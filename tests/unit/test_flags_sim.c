@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_flags_sim.c - a zone's flags, changed by several at once, in interleavings that a seed
- * decides
+ * test_flags_sim.c - a zone's flags, and the mask of all requests, changed by several at once, in
+ * interleavings that a seed decides
  */
 #include "sim_machine.h"
 
@@ -84,10 +84,52 @@ static void test_all_know_in_the_end(void **state)
 	assert_true(!QR_DEBUG || t.overtaken > NR_SEEDS / 10);
 }
 
+/* Leaves a mask that lets everything pass, or not, by turns. */
+static void masker(void *arg)
+{
+	struct quire *q = qr_sim_quire(t.sim);
+	bool all = (uintptr_t)arg % 2;
+
+	for (unsigned round = 0; round < ROUNDS; round++, all = !all) {
+		qr_gfp_t mask = all ? QR_GFP_BITS_MASK : QR_GFP_BITS_MASK & ~QR___GFP_IO;
+
+		qr_gfp_allowed_mask_set(q, mask);
+		t.overtaken += qr_gfp_allowed_mask(q) != mask;
+		qr_sim_yield(t.sim);
+	}
+}
+
+/* Who takes the short way does not look at the mask: it is to be closed while there is one. */
+static void test_a_mask_closes_the_short_way(void **state)
+{
+	(void)state;
+	t.overtaken = 0;
+	for (uint64_t seed = 1; seed <= NR_SEEDS; seed++) {
+		struct quire *q;
+		bool closed;
+
+		begin();
+		q = qr_sim_quire(t.sim);
+		for (uintptr_t i = 0; i < 3; i++)
+			qr_sim_spawn(t.sim, (unsigned)i, masker, (void *)i);
+		if (qr_sim_run(t.sim, seed))
+			fail_msg("seed %llu: %s", (unsigned long long)seed, qr_sim_log_last(t.sim));
+		closed = qr__detours(qr__allocator(q)) & QR_DETOUR_GFP;
+		if (closed != (qr_gfp_allowed_mask(q) != QR_GFP_BITS_MASK))
+			fail_msg("seed %llu: the mask is %#x, and the short way is %s",
+				 (unsigned long long)seed, qr_gfp_allowed_mask(q),
+				 closed ? "closed" : "open");
+		qr_gfp_allowed_mask_set(q, QR_GFP_BITS_MASK);
+		qr_sim_free(t.sim);
+	}
+	assert_true(!QR_DEBUG || t.overtaken > NR_SEEDS / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_know_in_the_end),
+		cmocka_unit_test(test_a_mask_closes_the_short_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
