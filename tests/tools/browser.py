@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -14,8 +15,13 @@ import urllib.request
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-PRESENT = bool(CHROMIUM and DRIVER)
-WHY_NOT = "there is no chromium with its chromedriver here (Debian: chromium, chromium-driver)"
+WANTED = os.environ.get("QR_TEST_BROWSER", "yes") != "no"
+PRESENT = bool(WANTED and CHROMIUM and DRIVER)
+WHY_NOT = (
+    "there is no chromium with its chromedriver here (Debian: chromium, chromium-driver)"
+    if WANTED
+    else "QR_TEST_BROWSER=no"
+)
 
 
 class Browser:
