@@ -431,7 +431,7 @@ static size_t rows_size(unsigned bins)
 
 /* Where the arrays lie behind the struct; everything begins on a cache line of its own. */
 struct rooms {
-	size_t stripes, sets, rows, lines, blocks, filings, stale, all;
+	size_t stripes, sets, rows, lines, blocks, stale, all;
 };
 
 static struct rooms rooms_of(uint64_t nr_blocks, unsigned shift)
@@ -444,8 +444,7 @@ static struct rooms rooms_of(uint64_t nr_blocks, unsigned shift)
 	r.rows = r.sets + nr_stripes * sets_size(shift);
 	r.lines = r.rows + nr_stripes * (nr_blocks ? rows_size(nr_bins(nr_blocks, shift)) : 0);
 	r.blocks = r.lines + qr__align_up(nr_blocks * sizeof(struct line), 64);
-	r.filings = r.blocks + qr__align_up(nr_blocks * sizeof(struct bitmap_block), 64);
-	r.stale = r.filings + qr__align_up(nr_blocks * sizeof(struct bitmap_filing), 64);
+	r.stale = r.blocks + qr__align_up(nr_blocks * sizeof(struct bitmap_block), 64);
 	r.all = r.stale + QR_BITMAP_WORDS(nr_blocks) * sizeof(uint64_t);
 	return r;
 }
@@ -504,7 +503,6 @@ static void bitmap_zone_init(struct qr_zone *zone, void *memory)
 	buddy->stripes = (struct bitmap_stripe *)(void *)((char *)memory + rooms.stripes);
 	buddy->lines = (struct line *)(void *)((char *)memory + rooms.lines);
 	buddy->blocks = (struct bitmap_block *)(void *)((char *)memory + rooms.blocks);
-	buddy->filings = (struct bitmap_filing *)(void *)((char *)memory + rooms.filings);
 	buddy->stale = (_Atomic uint64_t *)(void *)((char *)memory + rooms.stale);
 	stripes_init(buddy, (char *)memory + rooms.sets, (char *)memory + rooms.rows);
 	qr__zone_stripes_init(zone, start_pfn, buddy->stripe_shift + QR_PAGEBLOCK_ORDER,

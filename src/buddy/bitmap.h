@@ -33,41 +33,30 @@ enum bitmap_class {
 	NR_CLASSES
 };
 
-#define TYPE_BITS 4
-#define TYPE_MASK ((1u << TYPE_BITS) - 1)
-
 /*
  * A pageblock, as the engine sees it; under its stripe's lock.  Only of parts there is anything to
  * say: of what is used or whole all is 0, or as it was left, and which of the two it is says a bit
  * of its stripe (bitmap_is_whole()).
- *
- * What each block that comes back reads and writes is little, and stands by itself, so that of a
- * zone of some GiB all of it stays in the nearest cache.
  */
 struct bitmap_block {
+	struct qr_link link; /* in its bin */
 	uint16_t nr_free; /* frames that have their bits */
+	uint16_t bin; /* that it is filed in (B9); 0: none */
+	uint8_t order; /* that it is filed under */
+	uint8_t largest; /* order of its largest free block */
 	union {
 		struct {
 			bool part : 1; /* filed by type, largest, and number of free pages; or: */
 			bool loose : 1; /* to be filed anew (B14) */
 			bool blind : 1; /* its largest block is to be looked up before */
 			bool counted : 1; /* its blocks are in the counts (B12) */
-			uint8_t type : TYPE_BITS; /* enum qr_migratetype it is filed under */
-			uint8_t largest; /* order of its largest free block */
+			uint8_t type; /* enum qr_migratetype it is filed under */
 		};
 		uint16_t kind; /* all of these, to be compared at once */
 	};
 };
 
-_Static_assert(sizeof(struct bitmap_block) == 4, "sixteen share a cache line");
-_Static_assert(QR_MIGRATE_TYPES <= TYPE_MASK + 1, "a block's type");
-
-/* And where it is filed. */
-struct bitmap_filing {
-	struct qr_link link; /* in its bin */
-	uint16_t bin; /* that it is filed in (B9); 0: none */
-	uint8_t order; /* that it is filed under */
-};
+_Static_assert(sizeof(struct bitmap_block) == 16, "four share a cache line");
 
 /*
  * Fewer pages than this are not worth a lock of their own; a block of the highest order at least.
@@ -123,7 +112,6 @@ struct bitmap_buddy {
 	unsigned nr_stripes; /* c: 0 where no memory is */
 	struct line *lines; /* c: pointer; a bit for each frame that is free in a part (B7) */
 	struct bitmap_block *blocks; /* c: pointer */
-	struct bitmap_filing *filings; /* c: pointer; of these blocks */
 	_Atomic uint64_t *stale; /* c: pointer; bit i: block i is a part and not counted, or was */
 	struct bitmap_stripe *stripes; /* c: pointer */
 	/* c: in a row; so many counts of free pages (log2) share a bin */
@@ -467,18 +455,13 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 			  bool tell);
 
 /*
- * What will be read of the pageblocks of frames to come is fetched, so far ahead, if all zone's
- * pageblocks are more than what a CPU's near cache holds: 512 KiB of lines and records.
+ * What will be read of the pageblocks of small blocks to come is fetched, so many ahead, if all
+ * lines and records of a zone are more than a near cache holds: 512 KiB.
  */
 #define BITMAP_AHEAD 16u
 #ifndef QR_NEAR_BLOCKS
 #define QR_NEAR_BLOCKS ((512u << 10) / (sizeof(struct line) + sizeof(struct bitmap_block)))
 #endif
-
-QR_INLINE bool bitmap_fetches(const struct bitmap_buddy *buddy)
-{
-	return buddy->nr_blocks > QR_NEAR_BLOCKS;
-}
 
 QR_INLINE void bitmap_fetch(const struct bitmap_buddy *buddy, uint64_t at)
 {

@@ -60,7 +60,6 @@ static unsigned frames_check(struct recount *c, uint32_t i)
 static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int largest)
 {
 	const struct bitmap_block *block = &c->buddy->blocks[i];
-	const struct bitmap_filing *filing = &c->buddy->filings[i];
 	enum qr_migratetype type = qr__pageblock_type(c->zone->frames, bitmap_pfn(c->buddy, i));
 	struct bitmap_row row;
 
@@ -81,18 +80,18 @@ static unsigned part_check(struct recount *c, uint32_t i, unsigned nr_bits, int 
 		return 14;
 	}
 	if (block->type != type || block->largest != largest ||
-	    filing->bin > bitmap_bin_for(c->buddy, nr_bits) || filing->order != largest) {
+	    block->bin > bitmap_bin_for(c->buddy, nr_bits) || block->order != largest) {
 		qr__why(c->why,
 			"B9: pageblock %#llx of type %u, largest order %d, %u free is filed "
 			"under type %u, order %u, bin %u",
-			pfn_of(c, i), type, largest, nr_bits, block->type, filing->order,
-			filing->bin);
+			pfn_of(c, i), type, largest, nr_bits, block->type, block->order,
+			block->bin);
 		return 9;
 	}
-	row = bitmap_row(c->buddy, bitmap_stripe(c->buddy, i), block->type, filing->order);
-	if (!(row.filled[filing->bin / 64] >> (filing->bin % 64) & 1) || !row.bin[filing->bin]) {
+	row = bitmap_row(c->buddy, bitmap_stripe(c->buddy, i), block->type, block->order);
+	if (!(row.filled[block->bin / 64] >> (block->bin % 64) & 1) || !row.bin[block->bin]) {
 		qr__why(c->why, "B9: pageblock %#llx is filed in bin %u, which is empty",
-			pfn_of(c, i), filing->bin);
+			pfn_of(c, i), block->bin);
 		return 9;
 	}
 	return 0;
@@ -181,21 +180,20 @@ static unsigned bin_check(struct recount *c, unsigned s, const struct bitmap_row
 	}
 	for (; i != QR_LIST_NONE && *nr <= c->buddy->nr_blocks; (*nr)++) {
 		const struct bitmap_block *block = &c->buddy->blocks[i];
-		const struct bitmap_filing *filing = &c->buddy->filings[i];
 
 		if (i >= c->buddy->nr_blocks || bitmap_stripe_of(c->buddy, i) != s) {
 			qr__why(c->why, "B13: stripe %u, bin %u holds another stripe's pageblock",
 				s, bin);
 			return 13;
 		}
-		if (!block->part || filing->bin != bin || filing->link.prev != prev) {
+		if (!block->part || block->bin != bin || block->link.prev != prev) {
 			qr__why(c->why, "B9: pageblock %#llx is on the list of bin %u by mistake",
 				pfn_of(c, i), bin);
 			return 9;
 		}
 		*pages += block->nr_free;
 		prev = i;
-		i = filing->link.next;
+		i = block->link.next;
 	}
 	return 0;
 }

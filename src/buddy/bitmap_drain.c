@@ -295,9 +295,7 @@ static void frames_fetch(const struct draining *draining, const uint32_t *frames
 	const struct bitmap_buddy *buddy = bitmap_of(draining->zone);
 	uint64_t before = draining->zone->frames->base_pfn - buddy->start_pfn;
 
-	if (draining->order >= QR_PAGEBLOCK_ORDER || !bitmap_fetches(buddy))
-		return;
-	for (unsigned n = 0; n < nr; n++)
+	for (unsigned n = 0; draining->order < QR_PAGEBLOCK_ORDER && n < nr; n++)
 		bitmap_fetch(buddy, before + frames[n]);
 }
 

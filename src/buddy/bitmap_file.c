@@ -27,16 +27,17 @@
 
 static struct bitmap_row row_of(const struct bitmap_buddy *buddy, uint32_t i)
 {
-	return bitmap_row(buddy, bitmap_stripe(buddy, i), buddy->blocks[i].type,
-			  buddy->filings[i].order);
+	const struct bitmap_block *block = &buddy->blocks[i];
+
+	return bitmap_row(buddy, bitmap_stripe(buddy, i), block->type, block->order);
 }
 
 /* The number of its row's lowest bin that is not empty; 0: all are. */
 static _Atomic uint16_t *fullest_of(struct bitmap_buddy *buddy, uint32_t i)
 {
-	unsigned type = buddy->blocks[i].type;
+	const struct bitmap_block *block = &buddy->blocks[i];
 
-	return &bitmap_stripe(buddy, i)->fullest[type][buddy->filings[i].order];
+	return &bitmap_stripe(buddy, i)->fullest[block->type][block->order];
 }
 
 static unsigned fullest_read(const _Atomic uint16_t *fullest)
@@ -54,22 +55,22 @@ static void fullest_set(_Atomic uint16_t *fullest, unsigned bin)
 /* Into the bin that it belongs to by now. */
 static void bin_push(struct bitmap_buddy *buddy, uint32_t i)
 {
-	struct bitmap_filing *filing = &buddy->filings[i];
+	struct bitmap_block *block = &buddy->blocks[i];
 	struct bitmap_row row = row_of(buddy, i);
 	_Atomic uint16_t *fullest = fullest_of(buddy, i);
 	uint32_t *bin;
 
-	filing->bin = (uint16_t)bitmap_bin_for(buddy, buddy->blocks[i].nr_free);
-	bin = &row.bin[filing->bin];
-	filing->link.prev = QR_LIST_NONE;
-	filing->link.next = *bin - 1; /* an empty bin's 0 becomes QR_LIST_NONE */
+	block->bin = (uint16_t)bitmap_bin_for(buddy, block->nr_free);
+	bin = &row.bin[block->bin];
+	block->link.prev = QR_LIST_NONE;
+	block->link.next = *bin - 1; /* an empty bin's 0 becomes QR_LIST_NONE */
 	if (*bin)
-		buddy->filings[*bin - 1].link.prev = i;
+		buddy->blocks[*bin - 1].link.prev = i;
 	else
-		row.filled[filing->bin / 64] |= UINT64_C(1) << (filing->bin % 64);
+		row.filled[block->bin / 64] |= UINT64_C(1) << (block->bin % 64);
 	*bin = i + 1;
-	if (fullest_read(fullest) - 1u >= filing->bin) /* or there was none */
-		fullest_set(fullest, filing->bin);
+	if (fullest_read(fullest) - 1u >= block->bin) /* or there was none */
+		fullest_set(fullest, block->bin);
 }
 
 /* The lowest bin from @bin on that is not empty; 0: all are. */
@@ -84,22 +85,22 @@ static unsigned bin_next(const struct bitmap_buddy *buddy, const uint64_t *fille
 
 static void bin_remove(struct bitmap_buddy *buddy, uint32_t i)
 {
-	const struct bitmap_filing *filing = &buddy->filings[i];
+	struct bitmap_block *block = &buddy->blocks[i];
 	struct bitmap_row row = row_of(buddy, i);
 	_Atomic uint16_t *fullest = fullest_of(buddy, i);
 
-	if (filing->link.next != QR_LIST_NONE)
-		buddy->filings[filing->link.next].link.prev = filing->link.prev;
-	if (filing->link.prev != QR_LIST_NONE) {
-		buddy->filings[filing->link.prev].link.next = filing->link.next;
+	if (block->link.next != QR_LIST_NONE)
+		buddy->blocks[block->link.next].link.prev = block->link.prev;
+	if (block->link.prev != QR_LIST_NONE) {
+		buddy->blocks[block->link.prev].link.next = block->link.next;
 		return;
 	}
-	row.bin[filing->bin] = filing->link.next + 1;
-	if (row.bin[filing->bin])
+	row.bin[block->bin] = block->link.next + 1;
+	if (row.bin[block->bin])
 		return;
-	row.filled[filing->bin / 64] &= ~(UINT64_C(1) << (filing->bin % 64));
-	if (fullest_read(fullest) == filing->bin) /* all before it are empty */
-		fullest_set(fullest, bin_next(buddy, row.filled, filing->bin));
+	row.filled[block->bin / 64] &= ~(UINT64_C(1) << (block->bin % 64));
+	if (fullest_read(fullest) == block->bin) /* all before it are empty */
+		fullest_set(fullest, bin_next(buddy, row.filled, block->bin));
 }
 
 /* Which of a type's part orders there are. */
@@ -113,9 +114,10 @@ static void orders_set(struct bitmap_stripe *stripe, unsigned type, uint32_t par
 
 static void order_note(struct bitmap_buddy *buddy, uint32_t i)
 {
-	_Atomic uint32_t *orders = &bitmap_stripe(buddy, i)->orders[buddy->blocks[i].type];
+	const struct bitmap_block *block = &buddy->blocks[i];
+	_Atomic uint32_t *orders = &bitmap_stripe(buddy, i)->orders[block->type];
 	uint32_t now = atomic_load_explicit(orders, memory_order_relaxed);
-	uint32_t bit = UINT32_C(1) << buddy->filings[i].order;
+	uint32_t bit = UINT32_C(1) << block->order;
 
 	if (fullest_read(fullest_of(buddy, i)))
 		now |= bit;
@@ -129,7 +131,7 @@ void qr__bitmap_file(struct bitmap_buddy *buddy, uint32_t i, enum qr_migratetype
 	struct bitmap_block *block = &buddy->blocks[i];
 
 	block->part = true;
-	block->type = type & TYPE_MASK;
+	block->type = (uint8_t)type;
 	bin_push(buddy, i);
 	order_note(buddy, i);
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[type], block->nr_free);
@@ -141,7 +143,7 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 
 	bin_remove(buddy, i);
 	order_note(buddy, i);
-	buddy->filings[i].bin = 0;
+	block->bin = 0;
 	qr__bump(&bitmap_stripe(buddy, i)->part_pages[block->type], -(uint64_t)block->nr_free);
 	block->part = false;
 	block->largest = 0;
@@ -151,14 +153,14 @@ void qr__bitmap_unfile(struct bitmap_buddy *buddy, uint32_t i)
 
 void qr__bitmap_bin_change(struct bitmap_buddy *buddy, uint32_t i, bool stays)
 {
-	struct bitmap_filing *filing = &buddy->filings[i];
+	struct bitmap_block *block = &buddy->blocks[i];
 
-	if (filing->bin)
+	if (block->bin)
 		bin_remove(buddy, i);
-	filing->bin = 0;
+	block->bin = 0;
 	if (!stays)
 		return;
-	filing->order = buddy->blocks[i].largest;
+	block->order = block->largest;
 	bin_push(buddy, i);
 }
 
@@ -194,7 +196,7 @@ void qr__bitmap_part_file(struct bitmap_buddy *buddy, uint32_t i, unsigned order
 {
 	struct bitmap_block *block = &buddy->blocks[i];
 
-	buddy->filings[i].order = block->largest = (uint8_t)order;
+	block->order = block->largest = (uint8_t)order;
 	block->counted = false;
 	qr__bitmap_stale(buddy, i);
 	qr__bitmap_file(buddy, i, type);
@@ -242,15 +244,15 @@ static uint32_t bin_choose(struct bitmap_buddy *buddy, uint32_t first)
 	uint32_t best = QR_LIST_NONE, next;
 
 	for (uint32_t i = first; i != QR_LIST_NONE; i = next) {
-		unsigned nr_free = buddy->blocks[i].nr_free;
+		struct bitmap_block *block = &buddy->blocks[i];
 
-		next = buddy->filings[i].link.next;
-		if (bitmap_bin_for(buddy, nr_free) != buddy->filings[i].bin) {
+		next = block->link.next;
+		if (bitmap_bin_for(buddy, block->nr_free) != block->bin) {
 			bin_remove(buddy, i);
 			bin_push(buddy, i);
 			continue;
 		}
-		if (best == QR_LIST_NONE || nr_free < buddy->blocks[best].nr_free)
+		if (best == QR_LIST_NONE || block->nr_free < buddy->blocks[best].nr_free)
 			best = i;
 		if (!buddy->bin_shift)
 			break; /* all in it are alike */

@@ -48,8 +48,7 @@ static bool part_gather(struct gathering *gathering, uint32_t i)
 {
 	struct bitmap_buddy *buddy = gathering->buddy;
 	struct bitmap_block *block = &buddy->blocks[i];
-	const struct bitmap_filing *filing = &buddy->filings[i];
-	unsigned before = filing->bin ? filing->order + 1u : 0;
+	unsigned before = block->bin ? block->order + 1u : 0;
 
 	if (block->nr_free == QR_PAGEBLOCK_NR_PAGES) {
 		part_end(gathering, i);

@@ -32,23 +32,18 @@
  *
  * Usual and unusual
  * -----------------
- * Nearly all blocks are alike: marked as waiting in a cache, not free yet, of a pageblock about
- * which there is nothing to decide any more.  Each kind of blocks has a loop for those, which calls
- * nobody, so that the compiler has all it needs in registers.  It ends at the first that is
+ * Nearly all small blocks are alike: they say that they wait in a cache, are not free yet, and of a
+ * pageblock about which there is nothing to decide.  For those there is a loop that calls nobody,
+ * so that the compiler has all it needs in registers.  It ends at the first block that is
  * otherwise, in whatever way, with nothing changed; that one goes by itself, the long way.
  */
 #include "bitmap.h"
 
-/* By which blocks of an order say that they wait in a cache. */
-struct claims {
-	_Atomic uint8_t *marks; /* NULL: there are none, but */
-	struct qr_page_state *states;
-};
-
 /* What a loop over blocks of one stripe has at hand, whatever is written meanwhile. */
 struct ground {
 	struct bitmap_stripe *stripe;
-	struct claims claims;
+	_Atomic uint8_t *marks; /* of the order; NULL: there are none, but */
+	struct qr_page_state *states;
 	struct bitmap_block *blocks;
 	_Atomic uint64_t *words; /* of all lines */
 	const struct qr_pageblock *pageblocks;
@@ -95,7 +90,7 @@ QR_INLINE uint32_t type_bits(const struct qr_pageblock *pageblock)
 /* Is a pageblock a part of this kind, and is it not counted? */
 QR_INLINE bool is_part_of(const struct bitmap_block *block, uint16_t kind)
 {
-	const struct bitmap_block asked = {.part = true, .counted = true, .type = TYPE_MASK};
+	const struct bitmap_block asked = {.part = true, .counted = true, .type = UINT8_MAX};
 
 	return (block->kind & asked.kind) == kind;
 }
@@ -106,7 +101,7 @@ QR_INLINE void ground_of_type(struct ground *ground, const struct bitmap_buddy *
 
 	ground->bits = type_bits(&ground->pageblocks[i]);
 	ground->type = qr__pageblock_type_of(ground->bits);
-	part.type = ground->type & TYPE_MASK;
+	part.type = (uint8_t)ground->type;
 	ground->kind = part.kind;
 	ground->came = bitmap_set(buddy, ground->stripe, SET_CAME(bitmap_class_of(ground->type)));
 	ground->blind = bitmap_set(buddy, ground->stripe, SET_BLIND(ground->type));
@@ -115,23 +110,19 @@ QR_INLINE void ground_of_type(struct ground *ground, const struct bitmap_buddy *
 	ground->touched = 0;
 }
 
-static struct claims claims_of(const struct qr_frames *frames, unsigned order)
-{
-	return (struct claims){.marks = frames->marks[order], .states = frames->states};
-}
-
 /* For blocks of a stripe of which this is one. */
 QR_INLINE struct ground ground_of(const struct qr_zone *zone, unsigned order, uint32_t frame)
 {
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	struct ground ground = {
-		.claims = claims_of(zone->frames, order),
+		.marks = order < QR_MARK_ORDERS ? zone->frames->marks[order] : NULL,
+		.states = zone->frames->states,
 		.blocks = buddy->blocks,
 		.words = buddy->lines[0].word,
 		.pageblocks = qr__pageblock(zone->frames, buddy->start_pfn),
 		.before = zone->frames->base_pfn - buddy->start_pfn,
 		.place_mask = (UINT32_C(1) << buddy->stripe_shift) - 1,
-		.fetches = bitmap_fetches(buddy),
+		.fetches = buddy->nr_blocks > QR_NEAR_BLOCKS,
 	};
 	uint32_t i = block_of(&ground, frame);
 
@@ -182,31 +173,21 @@ static QR_NOINLINE bool claim_by_state(struct qr_zone *zone, uint32_t frame, uns
 	return true;
 }
 
-QR_INLINE bool is_cached(const struct claims *claims, uint32_t frame, unsigned order, bool marks)
-{
-	if (marks)
-		return qr__mark(&claims->marks[frame >> order]) == QR_MARK_CACHED;
-	return qr__word_is_cached(qr__state_word(&claims->states[frame]), order);
-}
-
-QR_INLINE void cached_no_more(const struct claims *claims, uint32_t frame, unsigned order,
-			      bool marks)
-{
-	if (marks)
-		qr__mark_set(&claims->marks[frame >> order], QR_MARK_SILENT);
-	else
-		qr__state_type_set(&claims->states[frame], QR_PT_NONE);
-}
-
-QR_INLINE bool claim(struct qr_zone *zone, const struct claims *claims, uint32_t frame,
+QR_INLINE bool claim(struct qr_zone *zone, const struct ground *ground, uint32_t frame,
 		     unsigned order)
 {
-	bool marks = claims->marks != NULL;
+	_Atomic uint8_t *marks = ground->marks;
+	struct qr_page_state *state = &ground->states[frame];
 
-	if (qr__unlikely(!is_cached(claims, frame, order, marks)))
-		return claim_by_state(zone, frame, order);
-	cached_no_more(claims, frame, order, marks);
-	return true;
+	if (marks && qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED)) {
+		qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
+		return true;
+	}
+	if (!marks && qr__likely(qr__word_is_cached(qr__state_word(state), order))) {
+		qr__state_type_set(state, QR_PT_NONE);
+		return true;
+	}
+	return claim_by_state(zone, frame, order);
 }
 
 /* Pageblocks become loose -------------------------------------------------------------------- */
@@ -228,7 +209,7 @@ QR_INLINE bool loose_begin(struct ground *ground, uint32_t i, unsigned order, bo
 	block->part = block->loose = true;
 	block->blind |= blind;
 	block->largest = block->largest > order ? block->largest : (uint8_t)order;
-	block->type = ground->type & TYPE_MASK;
+	block->type = (uint8_t)ground->type;
 	(blind ? ground->blind : ground->loose)[word] |= bit;
 	ground->touched |= UINT64_C(1) << (word % 64);
 	return true;
@@ -247,12 +228,9 @@ static QR_NOINLINE bool loose_begin_closely(struct qr_zone *zone, struct ground 
 	return loose_begin(ground, i, order, blind);
 }
 
-QR_INLINE bool is_blind(const struct ground *ground, uint64_t i)
+QR_INLINE bool is_blind(const struct ground *ground, uint32_t i)
 {
-	const struct bitmap_block asked = {.part = true, .blind = true, .type = TYPE_MASK};
-	const struct bitmap_block blind = {.blind = true};
-
-	return (ground->blocks[i].kind & asked.kind) == (ground->kind | blind.kind);
+	return bitmap_set_has(ground->blind, i & ground->place_mask);
 }
 
 static QR_COLD void twice_report(struct qr_zone *zone, uint32_t frame, unsigned order)
@@ -344,7 +322,7 @@ static void small_give(struct qr_zone *zone, struct ground *ground, uint32_t fra
 static QR_NOINLINE void small_unusual(struct qr_zone *zone, struct ground *ground, uint32_t frame,
 				      unsigned order, struct bitmap_given *given)
 {
-	if (claim(zone, &ground->claims, frame, order))
+	if (claim(zone, ground, frame, order))
 		small_give(zone, ground, frame, order, given);
 }
 
@@ -374,8 +352,7 @@ QR_INLINE bool row_claim_some(const struct ground *ground, const uint32_t *frame
 		first = last;
 	else if (!bitmap_lie_apart(frames, step))
 		return false;
-	if (!qr__marks_change(&ground->claims.marks[first >> order], QR_MARK_CACHED,
-			      QR_MARK_SILENT))
+	if (!qr__marks_change(&ground->marks[first >> order], QR_MARK_CACHED, QR_MARK_SILENT))
 		return false;
 	row->bits |= word_mask(bit_of(ground, first), order + 3);
 	return true;
@@ -392,14 +369,14 @@ static QR_NOINLINE struct row row_claim(struct qr_zone *zone, const struct groun
 	while (row.nr < nr && is_in_word(ground, frames[row.nr], word)) {
 		uint32_t *next = frames + row.nr, frame = *next;
 
-		if (ground->claims.marks && row.nr + QR_MARKS_ROW <= nr && row.kept == row.nr &&
+		if (ground->marks && row.nr + QR_MARKS_ROW <= nr && row.kept == row.nr &&
 		    row_claim_some(ground, next, order, word, &row)) {
 			row.nr += QR_MARKS_ROW;
 			row.kept += QR_MARKS_ROW;
 			continue;
 		}
 		row.nr++;
-		if (qr__unlikely(!claim(zone, &ground->claims, frame, order)))
+		if (qr__unlikely(!claim(zone, ground, frame, order)))
 			continue;
 		frames[row.kept++] = frame;
 		row.bits |= word_mask(bit_of(ground, frame), order);
@@ -457,6 +434,23 @@ QR_INLINE void small_fetch(const struct ground *ground, const uint32_t *frames, 
 	}
 }
 
+/* What claim() does, in two steps: for loops that want to know all before they write anything. */
+QR_INLINE bool is_cached(const struct ground *ground, uint32_t frame, unsigned order, bool marks)
+{
+	if (marks)
+		return qr__mark(&ground->marks[frame >> order]) == QR_MARK_CACHED;
+	return qr__word_is_cached(qr__state_word(&ground->states[frame]), order);
+}
+
+QR_INLINE void cached_no_more(const struct ground *ground, uint32_t frame, unsigned order,
+			      bool marks)
+{
+	if (marks)
+		qr__mark_set(&ground->marks[frame >> order], QR_MARK_SILENT);
+	else
+		qr__state_type_set(&ground->states[frame], QR_PT_NONE);
+}
+
 /*
  * A block as most are: it waits in a cache, its bits are clear, and its pageblock is a part of the
  * ground's type that is not counted and whose largest block does not grow by it.  False: it is
@@ -471,13 +465,13 @@ QR_INLINE bool small_usual(const struct ground *ground, uint32_t frame, unsigned
 	unsigned bit = bit_of(ground, frame);
 	uint64_t ones = word_mask(0, order);
 
-	if (qr__unlikely(!is_cached(&ground->claims, frame, order, marks)) ||
+	if (qr__unlikely(!is_cached(ground, frame, order, marks)) ||
 	    qr__unlikely(!is_part_of(block, ground->kind)) || qr__unlikely(now >> bit & ones))
 		return false;
 	now |= ones << bit;
 	if (!block->blind && qr__unlikely(is_free_around(now, bit, block->largest + 1u)))
 		return false;
-	cached_no_more(&ground->claims, frame, order, marks);
+	cached_no_more(ground, frame, order, marks);
 	atomic_store_explicit(word, now, memory_order_relaxed);
 	bitmap_nr_free_add(block, 1u << order);
 	return true;
@@ -513,7 +507,7 @@ _Static_assert(LARGE_ORDER <= 3, "all orders of small blocks are below");
 static QR_NOINLINE unsigned small_usual_all(const struct ground *ground, const uint32_t *frames,
 					    unsigned nr, unsigned order)
 {
-	bool marks = ground->claims.marks != NULL;
+	bool marks = ground->marks != NULL;
 
 	switch (order) {
 	case 0:
@@ -613,214 +607,108 @@ QR_INLINE void block_fill(_Atomic uint64_t *words, uint64_t mask, unsigned order
 		word_fill(&words[w], mask);
 }
 
-/*
- * A block as most are: it waits in a cache, its bits are clear, and its pageblock is blind already.
- * False: it is none, and nothing has changed.
- */
-QR_INLINE bool large_usual(struct ground *ground, uint32_t frame, unsigned order, bool marks)
+/* The address of what is at hand is nobody's affair: else it would have to be in memory. */
+QR_INLINE bool large_begin_closely(struct qr_zone *zone, struct ground *ground, uint32_t i,
+				   unsigned order, struct bitmap_given *given)
 {
-	uint64_t at = place_of(ground, frame), mask = block_mask(at, order);
-	uint64_t i = at >> QR_PAGEBLOCK_ORDER;
-	_Atomic uint64_t *words = &ground->words[at >> LINE_WORD_SHIFT];
+	struct ground other = *ground;
+	bool begun = loose_begin_closely(zone, &other, i, true, order, given);
 
-	if (qr__unlikely(!is_cached(&ground->claims, frame, order, marks)) ||
-	    qr__unlikely(block_any(words, mask, order)) ||
-	    !(order >= FEW_ORDER ? loose_begin(ground, (uint32_t)i, order, true)
-				 : is_blind(ground, i)))
-		return false;
-	cached_no_more(&ground->claims, frame, order, marks);
-	block_fill(words, mask, order);
-	bitmap_nr_free_add(&ground->blocks[i], 1u << order);
-	ground->nr++;
-	return true;
+	*ground = other;
+	return begun;
 }
 
-/* Up to the first that is none, which is the first of what is returned. */
-QR_INLINE uint64_t large_usual_some(struct ground *elsewhere, const uint32_t *frames,
-				    uint64_t which, unsigned order, bool marks)
+QR_INLINE void large_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
+			  uint64_t which, struct bitmap_given *given)
 {
-	struct ground ground = *elsewhere; /* in registers */
+	struct ground ground = ground_of(zone, order, frames[qr__ctz64(which)]);
 
-	while (which && large_usual(&ground, frames[qr__ctz64(which)], order, marks))
-		which &= which - 1;
-	elsewhere->nr = ground.nr;
-	elsewhere->began = ground.began;
-	elsewhere->touched = ground.touched;
-	return which;
-}
+	for (; which; which &= which - 1) {
+		uint32_t frame = frames[qr__ctz64(which)];
+		uint64_t at = place_of(&ground, frame), mask = block_mask(at, order);
+		uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
+		_Atomic uint64_t *words = &ground.words[at >> LINE_WORD_SHIFT];
 
-static QR_NOINLINE uint64_t large_usual_all(struct ground *ground, const uint32_t *frames,
-					    uint64_t which, unsigned order)
-{
-	bool marks = ground->claims.marks != NULL;
-
-#define OF_ORDER(n) \
-	case n: \
-		return marks ? large_usual_some(ground, frames, which, n, true) \
-			     : large_usual_some(ground, frames, which, n, false)
-	switch (order) {
-		OF_ORDER(WORD_ORDER - 3);
-		OF_ORDER(WORD_ORDER - 2);
-		OF_ORDER(WORD_ORDER - 1);
-		OF_ORDER(WORD_ORDER);
-		OF_ORDER(WORD_ORDER + 1);
-		OF_ORDER(WORD_ORDER + 2);
-	default:
-		return marks ? large_usual_some(ground, frames, which, order, true)
-			     : large_usual_some(ground, frames, which, order, false);
+		if (qr__unlikely(!claim(zone, &ground, frame, order)))
+			continue;
+		if (qr__unlikely(block_any(words, mask, order)) ||
+		    ((order >= FEW_ORDER || !is_blind(&ground, i)) &&
+		     qr__unlikely(!loose_begin(&ground, i, order, true)) &&
+		     !large_begin_closely(zone, &ground, i, order, given))) {
+			twice_report(zone, frame, order);
+			continue;
+		}
+		block_fill(words, mask, order);
+		bitmap_nr_free_add(&ground.blocks[i], 1u << order);
+		ground.nr++;
 	}
-#undef OF_ORDER
-}
-
-static QR_NOINLINE void large_unusual(struct qr_zone *zone, struct ground *ground, uint32_t frame,
-				      unsigned order, struct bitmap_given *given)
-{
-	uint64_t at = place_of(ground, frame), mask = block_mask(at, order);
-	uint32_t i = (uint32_t)(at >> QR_PAGEBLOCK_ORDER);
-	_Atomic uint64_t *words = &ground->words[at >> LINE_WORD_SHIFT];
-
-	if (!claim(zone, &ground->claims, frame, order))
-		return;
-	if (block_any(words, mask, order) ||
-	    !(is_blind(ground, i) || loose_begin(ground, i, order, true) ||
-	      loose_begin_closely(zone, ground, i, true, order, given))) {
-		twice_report(zone, frame, order);
-		return;
-	}
-	block_fill(words, mask, order);
-	bitmap_nr_free_add(&ground->blocks[i], 1u << order);
-	ground->nr++;
+	ground_end(zone, &ground, order, given);
 }
 
 void qr__bitmap_large_give(struct qr_zone *zone, unsigned order, const uint32_t *frames,
 			   uint64_t which, struct bitmap_given *given)
 {
-	struct ground ground = ground_of(zone, order, frames[qr__ctz64(which)]);
-
-	while ((which = large_usual_all(&ground, frames, which, order)) != 0) {
-		large_unusual(zone, &ground, frames[qr__ctz64(which)], order, given);
-		which &= which - 1;
+	switch (order) {
+	case WORD_ORDER - 3:
+		large_give(zone, WORD_ORDER - 3, frames, which, given);
+		break;
+	case WORD_ORDER - 2:
+		large_give(zone, WORD_ORDER - 2, frames, which, given);
+		break;
+	case WORD_ORDER - 1:
+		large_give(zone, WORD_ORDER - 1, frames, which, given);
+		break;
+	case WORD_ORDER:
+		large_give(zone, WORD_ORDER, frames, which, given);
+		break;
+	case WORD_ORDER + 1:
+		large_give(zone, WORD_ORDER + 1, frames, which, given);
+		break;
+	case WORD_ORDER + 2:
+		large_give(zone, WORD_ORDER + 2, frames, which, given);
+		break;
+	default:
+		large_give(zone, order, frames, which, given);
 	}
-	ground_end(zone, &ground, order, given);
 }
 
 /* Pageblocks --------------------------------------------------------------------------------- */
 
-/* Of one stripe and one type. */
-struct pageblocks {
-	struct bitmap_stripe *stripe;
-	struct claims claims;
-	const struct qr_pageblock *types; /* of all pageblocks */
-	uint64_t *came; /* a set */
-	uint64_t words; /* of the set, modulo 64: those that change */
-	uint32_t first; /* the stripe's first, counted from that of frame 0; may wrap */
-	uint32_t bits; /* what they say of their type */
-	enum qr_migratetype type; /* under which they are counted */
-};
-
-/* Those of the same type as this one. */
-static struct pageblocks pageblocks_of(const struct qr_zone *zone, uint32_t frame)
-{
-	const struct bitmap_buddy *buddy = bitmap_of(zone);
-	qr_pfn_t pfn = zone->frames->base_pfn + frame;
-	struct bitmap_stripe *stripe = bitmap_stripe(buddy, bitmap_index(buddy, pfn));
-	qr_pfn_t first_pfn = bitmap_pfn(buddy, bitmap_first_of(buddy, stripe));
-	qr_pfn_t base_pfn = zone->frames->base_pfn;
-	uint32_t bits = type_bits(qr__pageblock(zone->frames, pfn));
-	enum bitmap_class class = bitmap_class_of(qr__pageblock_type_of(bits));
-
-	return (struct pageblocks){
-		.stripe = stripe,
-		.claims = claims_of(zone->frames, QR_PAGEBLOCK_ORDER),
-		.types = qr__pageblock(zone->frames, base_pfn),
-		.came = bitmap_set(buddy, stripe, SET_CAME(class)),
-		.first = (uint32_t)((first_pfn >> QR_PAGEBLOCK_ORDER) -
-				    (base_pfn >> QR_PAGEBLOCK_ORDER)),
-		.bits = bits,
-		.type = bitmap_class_type(class),
-	};
-}
-
-QR_INLINE uint32_t place_in(const struct pageblocks *blocks, uint32_t frame)
-{
-	return (frame >> QR_PAGEBLOCK_ORDER) - blocks->first;
-}
-
-/* Is it of another type than these? */
-QR_INLINE bool is_of_another(const struct pageblocks *blocks, uint32_t frame)
-{
-	return type_bits(&blocks->types[frame >> QR_PAGEBLOCK_ORDER]) != blocks->bits;
-}
-
-/* Up to the first that is of another type, does not wait in a cache, or came before. */
-QR_INLINE uint64_t pageblocks_usual_some(struct pageblocks *elsewhere, const uint32_t *frames,
-					 uint64_t which, bool marks)
-{
-	struct pageblocks blocks = *elsewhere; /* in registers */
-
-	for (; which; which &= which - 1) {
-		uint32_t frame = frames[qr__ctz64(which)];
-		uint32_t place = place_in(&blocks, frame), word = place / 64;
-		uint64_t now = blocks.came[word];
-
-		if (qr__unlikely(is_of_another(&blocks, frame)) ||
-		    qr__unlikely(!is_cached(&blocks.claims, frame, QR_PAGEBLOCK_ORDER, marks)) ||
-		    qr__unlikely(now >> (place % 64) & 1))
-			break;
-		cached_no_more(&blocks.claims, frame, QR_PAGEBLOCK_ORDER, marks);
-		blocks.came[word] = now | UINT64_C(1) << (place % 64);
-		blocks.words |= UINT64_C(1) << (word % 64);
-	}
-	elsewhere->words = blocks.words;
-	return which;
-}
-
-static QR_NOINLINE uint64_t pageblocks_usual_all(struct pageblocks *blocks, const uint32_t *frames,
-						 uint64_t which)
-{
-	return blocks->claims.marks ? pageblocks_usual_some(blocks, frames, which, true)
-				    : pageblocks_usual_some(blocks, frames, which, false);
-}
-
-/* One of this type.  False: it must not come. */
-static QR_NOINLINE bool pageblock_unusual(struct qr_zone *zone, struct pageblocks *blocks,
-					  uint32_t frame)
-{
-	uint32_t place = place_in(blocks, frame), word = place / 64;
-
-	if (!claim(zone, &blocks->claims, frame, QR_PAGEBLOCK_ORDER))
-		return false;
-	if (bitmap_set_has(blocks->came, place)) {
-		twice_report(zone, frame, QR_PAGEBLOCK_ORDER);
-		return false;
-	}
-	blocks->came[word] |= UINT64_C(1) << (place % 64);
-	blocks->words |= UINT64_C(1) << (word % 64);
-	return true;
-}
-
-/* Those of one type, up to the first of another; returns those that are left. */
+/* Up to one of another type; returns those that are left. */
 static uint64_t pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,
 				struct bitmap_given *given)
 {
-	struct pageblocks blocks = pageblocks_of(zone, frames[qr__ctz64(which)]);
-	int64_t nr = 0;
+	const struct ground ground = ground_of(zone, QR_PAGEBLOCK_ORDER, frames[qr__ctz64(which)]);
+	enum qr_migratetype type = bitmap_class_type(bitmap_class_of(ground.type));
+	uint64_t left = which, words = 0;
+	int64_t refused = 0;
 
-	while (which) {
-		uint64_t left = pageblocks_usual_all(&blocks, frames, which);
+	for (; left; left &= left - 1) {
+		uint32_t frame = frames[qr__ctz64(left)];
+		uint64_t i = place_of(&ground, frame) >> QR_PAGEBLOCK_ORDER;
+		uint64_t place = i & ground.place_mask, word = place / 64;
+		uint64_t bit = UINT64_C(1) << (place % 64);
 
-		nr += qr__popcount64(which ^ left);
-		which = left;
-		if (!which || is_of_another(&blocks, frames[qr__ctz64(which)]))
+		if (qr__unlikely(type_bits(&ground.pageblocks[i]) != ground.bits))
 			break;
-		nr += pageblock_unusual(zone, &blocks, frames[qr__ctz64(which)]);
-		which &= which - 1;
+		if (qr__unlikely(!claim(zone, &ground, frame, QR_PAGEBLOCK_ORDER))) {
+			refused++;
+			continue;
+		}
+		if (qr__unlikely(ground.came[word] & bit)) {
+			twice_report(zone, frame, QR_PAGEBLOCK_ORDER);
+			refused++;
+			continue;
+		}
+		ground.came[word] |= bit;
+		words |= UINT64_C(1) << (word % 64);
 	}
-	blocks.stripe->came_words |= blocks.words;
-	given->pages[blocks.type] += nr << QR_PAGEBLOCK_ORDER;
-	given->types |= QR_TYPE_BIT(blocks.type);
-	loose_note(zone, blocks.stripe, blocks.type);
-	return which;
+	ground.stripe->came_words |= words;
+	given->pages[type] += ((int64_t)qr__popcount64(which ^ left) - refused)
+			      << QR_PAGEBLOCK_ORDER;
+	given->types |= QR_TYPE_BIT(type);
+	loose_note(zone, ground.stripe, type);
+	return left;
 }
 
 void qr__bitmap_pageblocks_give(struct qr_zone *zone, const uint32_t *frames, uint64_t which,

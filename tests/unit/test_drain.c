@@ -137,7 +137,6 @@ static unsigned part_check(uint32_t i)
 	const struct bitmap_buddy *buddy = bitmap_of(zone);
 	const struct bitmap_stripe *stripe = bitmap_stripe(buddy, i);
 	const struct bitmap_block *block = &buddy->blocks[i];
-	const struct bitmap_filing *filing = &buddy->filings[i];
 	unsigned largest = largest_in(&buddy->lines[i]), nr = 0;
 
 	for (unsigned at = 0; at < PB; at++)
@@ -153,9 +152,9 @@ static unsigned part_check(uint32_t i)
 	if (!block->part)
 		return 0;
 	assert_true(block->blind ? block->largest <= largest : block->largest == largest);
-	assert_true(filing->bin ? filing->order <= largest : block->loose);
+	assert_true(block->bin ? block->order <= largest : block->loose);
 	if (!block->loose) {
-		assert_int_equal(filing->order, largest);
+		assert_int_equal(block->order, largest);
 		return nr;
 	}
 	assert_true(block->blind || in_set(i, SET_LOOSE));

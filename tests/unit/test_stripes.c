@@ -561,14 +561,14 @@ static void test_looking_on_changes_nothing(void **state)
 		begin();
 		carve(0, 0);
 		carve(1, 0);
-		assert_int_equal(buddy()->filings[0].bin, PB - 2);
+		assert_int_equal(buddy()->blocks[0].bin, PB - 2);
 		if (looks)
 			qr__buddy_settle(zone);
 		assert_int_equal(buddy()->blocks[0].counted, looks);
 		zone->ops->drain(zone, 0, &frame, 1, false);
 		/* Its largest block is the same, so it stays where it was filed. */
 		assert_int_equal(buddy()->blocks[0].nr_free, PB - 1);
-		assert_int_equal(buddy()->filings[0].bin, PB - 2);
+		assert_int_equal(buddy()->blocks[0].bin, PB - 2);
 		qr__buddy_settle(zone);
 		end();
 	}
