@@ -463,10 +463,11 @@ unsigned qr__bitmap_drain(struct qr_zone *zone, unsigned order, uint32_t *frames
 #define QR_NEAR_BLOCKS ((512u << 10) / (sizeof(struct line) + sizeof(struct bitmap_block)))
 #endif
 
-QR_INLINE void bitmap_fetch(const struct bitmap_buddy *buddy, uint64_t at)
+QR_INLINE void bitmap_fetch(const struct line *lines, const struct bitmap_block *blocks,
+			    uint64_t at)
 {
-	__builtin_prefetch(&buddy->lines[at >> QR_PAGEBLOCK_ORDER], 1);
-	__builtin_prefetch(&buddy->blocks[at >> QR_PAGEBLOCK_ORDER], 1);
+	__builtin_prefetch(&lines[at >> QR_PAGEBLOCK_ORDER], 1);
+	__builtin_prefetch(&blocks[at >> QR_PAGEBLOCK_ORDER], 1);
 }
 
 /* What came back in one hold of a stripe's lock, and is not accounted yet. */

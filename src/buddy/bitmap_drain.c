@@ -296,7 +296,7 @@ static void frames_fetch(const struct draining *draining, const uint32_t *frames
 	uint64_t before = draining->zone->frames->base_pfn - buddy->start_pfn;
 
 	for (unsigned n = 0; draining->order < QR_PAGEBLOCK_ORDER && n < nr; n++)
-		bitmap_fetch(buddy, before + frames[n]);
+		bitmap_fetch(buddy->lines, buddy->blocks, before + frames[n]);
 }
 
 /* Of portion p, those in a stripe, which is locked. */

@@ -173,18 +173,31 @@ static QR_NOINLINE bool claim_by_state(struct qr_zone *zone, uint32_t frame, uns
 	return true;
 }
 
+QR_INLINE bool is_cached(const struct ground *ground, uint32_t frame, unsigned order, bool marks)
+{
+	if (marks)
+		return qr__mark(&ground->marks[frame >> order]) == QR_MARK_CACHED;
+	return qr__word_is_cached(qr__state_word(&ground->states[frame]), order);
+}
+
+QR_INLINE void cached_no_more(const struct ground *ground, uint32_t frame, unsigned order,
+			      bool marks)
+{
+	if (marks)
+		qr__mark_set(&ground->marks[frame >> order], QR_MARK_SILENT);
+	else
+		qr__state_type_set(&ground->states[frame], QR_PT_NONE);
+}
+
 QR_INLINE bool claim(struct qr_zone *zone, const struct ground *ground, uint32_t frame,
 		     unsigned order)
 {
-	_Atomic uint8_t *marks = ground->marks;
-	struct qr_page_state *state = &ground->states[frame];
-
-	if (marks && qr__likely(qr__mark(&marks[frame >> order]) == QR_MARK_CACHED)) {
-		qr__mark_set(&marks[frame >> order], QR_MARK_SILENT);
+	if (ground->marks && qr__likely(is_cached(ground, frame, order, true))) {
+		cached_no_more(ground, frame, order, true);
 		return true;
 	}
-	if (!marks && qr__likely(qr__word_is_cached(qr__state_word(state), order))) {
-		qr__state_type_set(state, QR_PT_NONE);
+	if (!ground->marks && qr__likely(is_cached(ground, frame, order, false))) {
+		cached_no_more(ground, frame, order, false);
 		return true;
 	}
 	return claim_by_state(zone, frame, order);
@@ -426,29 +439,9 @@ QR_INLINE void small_fetch(const struct ground *ground, const uint32_t *frames, 
 	if (nr < BITMAP_AHEAD + AT_A_TIME)
 		return;
 	QR_UNROLL
-	for (unsigned n = 0; n < AT_A_TIME; n++) {
-		uint32_t i = block_of(ground, frames[BITMAP_AHEAD + n]);
-
-		__builtin_prefetch((const void *)&ground->words[(size_t)i * LINE_WORDS], 1);
-		__builtin_prefetch(&ground->blocks[i], 1);
-	}
-}
-
-/* What claim() does, in two steps: for loops that want to know all before they write anything. */
-QR_INLINE bool is_cached(const struct ground *ground, uint32_t frame, unsigned order, bool marks)
-{
-	if (marks)
-		return qr__mark(&ground->marks[frame >> order]) == QR_MARK_CACHED;
-	return qr__word_is_cached(qr__state_word(&ground->states[frame]), order);
-}
-
-QR_INLINE void cached_no_more(const struct ground *ground, uint32_t frame, unsigned order,
-			      bool marks)
-{
-	if (marks)
-		qr__mark_set(&ground->marks[frame >> order], QR_MARK_SILENT);
-	else
-		qr__state_type_set(&ground->states[frame], QR_PT_NONE);
+	for (unsigned n = 0; n < AT_A_TIME; n++)
+		bitmap_fetch((const struct line *)(const void *)ground->words, ground->blocks,
+			     place_of(ground, frames[BITMAP_AHEAD + n]));
 }
 
 /*
